@@ -1,0 +1,29 @@
+"""Measures of calibration: bins, expected calibration errors, proper scores, reliability diagrams.
+
+Functions of arrays or tensors alone: this package knows nothing of files, data sets or command lines.
+"""
+
+from calibration.binning import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
+from calibration.confidence import top_label
+from calibration.diagram import reliability_diagram
+from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
+from calibration.scores import brier_score, nll, summary
+
+__all__ = [
+    "BinStats",
+    "bin_index",
+    "bin_stats",
+    "brier_score",
+    "classwise_ece",
+    "ece_debias",
+    "ece_em",
+    "ece_ew",
+    "ece_sweep",
+    "equal_mass_edges",
+    "equal_width_edges",
+    "mce",
+    "nll",
+    "reliability_diagram",
+    "summary",
+    "top_label",
+]

@@ -1,0 +1,90 @@
+"""Checks of what the metrics and calibrators are given: bad input is refused, never scored."""
+
+import numbers
+
+import numpy as np
+import torch
+
+
+def check_num_bins(num_bins: int) -> int:
+    """Return `num_bins`, or refuse it unless it is an integer >= 1."""
+    if not isinstance(num_bins, numbers.Integral) or isinstance(num_bins, bool) or num_bins < 1:
+        raise ValueError(f"num_bins must be an integer >= 1, got {num_bins!r}")
+    return int(num_bins)
+
+
+def as_array(values) -> np.ndarray:
+    """A NumPy array of a tensor (any device, also one that needs a gradient), array or list."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach()
+        if values.dtype == torch.bfloat16:  # NumPy has no bfloat16
+            values = values.float()
+        return values.cpu().numpy()
+    return np.asarray(values)
+
+
+def as_outcomes(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence and correctness as [N] float64 and [N] bool, checked.
+
+    Raises:
+        ValueError: not one-dimensional, shapes that disagree, no samples, a confidence that is NaN or outside [0, 1],
+            a correctness other than 0 or 1.
+    """
+    confidence, correct = as_array(confidence), as_array(correct)
+    if confidence.ndim != 1 or confidence.shape != correct.shape:
+        raise ValueError(f"confidence and correct must both be [N], got {confidence.shape} and {correct.shape}")
+    if len(confidence) == 0:
+        raise ValueError("confidence is empty: calibration needs at least one sample")
+    confidence = confidence.astype(np.float64, copy=False)
+    low, high = confidence.min(), confidence.max()  # NaN if any is NaN
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"confidence must lie in [0, 1] (probabilities, not logits), got values in [{low}, {high}]")
+    if correct.dtype != bool:
+        if not np.isin(correct, (0, 1)).all():
+            raise ValueError("correct must hold only True and False (or 0 and 1)")
+        correct = correct.astype(bool)
+    return confidence, correct
+
+
+def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
+    """Logits (or probabilities) as a [N, K] float64 tensor on the device they are on, checked.
+
+    Raises:
+        ValueError: not [N, K], no samples or classes, NaN or infinite values; for probabilities also negative values or
+            rows that do not sum to 1 (within 1e-3).
+    """
+    name = "logits" if from_logits else "probabilities"
+    scores = scores.detach() if isinstance(scores, torch.Tensor) else torch.as_tensor(np.asarray(scores))
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
+    if not scores.is_floating_point():
+        raise ValueError(f"{name} must be floating point, got {scores.dtype}")
+    scores = scores.double()
+    if not torch.isfinite(scores).all():
+        row = int((~torch.isfinite(scores)).any(dim=1).nonzero()[0, 0])
+        raise ValueError(f"{name} must be finite, got NaN or infinity in row {row}")
+    if not from_logits:
+        total = scores.sum(dim=1)
+        if (scores < 0).any() or (total - 1).abs().max() > 1e-3:
+            raise ValueError(
+                "probabilities must be >= 0 and sum to 1 in every row, got values from "
+                f"{scores.min().item():.4g} and row sums in [{total.min().item():.4g}, {total.max().item():.4g}]"
+            )
+    return scores
+
+
+def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch.Tensor:
+    """Labels as a [N] int64 tensor on `device`, checked.
+
+    Raises:
+        ValueError: not integers, not [N], or a label outside [0, K).
+    """
+    labels = labels.detach() if isinstance(labels, torch.Tensor) else torch.as_tensor(np.asarray(labels))
+    if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
+        raise ValueError(f"labels must be integers, got {labels.dtype}")
+    if labels.shape != (num_samples,):
+        raise ValueError(f"labels must be [N] = [{num_samples}] like the logits, got shape {tuple(labels.shape)}")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= num_classes:
+        raise ValueError(f"labels must lie in [0, {num_classes}), got values from {low} to {high}")
+    return labels.to(device=device, dtype=torch.int64)

@@ -1,0 +1,62 @@
+"""From logits to the confidence of the predicted class, always in float64."""
+
+import numpy as np
+import torch
+
+from calibration.checks import as_labels, as_scores
+
+CHUNK_BYTES = 1 << 22  # the part of a [N, K] float64 array worked on at a time: fits a core's cache
+
+
+def softmax(logits: torch.Tensor) -> torch.Tensor:
+    """[N, K] probabilities of [N, K] float64 logits."""
+    return torch.softmax(logits, dim=1)
+
+
+def top_confidence(logits: torch.Tensor, temperatures=(1.0,)) -> np.ndarray:
+    """Softmax probability of the highest logit at several temperatures at once.
+
+    max_k softmax(z / T)_k = 1 / sum_k exp((z_k - max z) / T), so no softmax over [N, K] is ever stored: the rows are
+    taken in chunks that stay in cache while every temperature passes over them.
+
+    Args:
+        logits: [N, K] float64, finite.
+        temperatures: the R temperatures, each > 0.
+
+    Returns:
+        [R, N] float64 in [1/K, 1].
+    """
+    n, k = logits.shape
+    confidence = torch.empty(len(temperatures), n, dtype=torch.float64, device=logits.device)
+    rows = n if logits.is_cuda and len(temperatures) == 1 else max(1, CHUNK_BYTES // (8 * k))
+    for begin in range(0, n, rows):
+        chunk = logits[begin : begin + rows]
+        margin = chunk - chunk.amax(dim=1, keepdim=True)  # [n, K], <= 0
+        scaled = torch.empty_like(margin)
+        for r, temperature in enumerate(temperatures):
+            torch.mul(margin, 1.0 / temperature, out=scaled)
+            confidence[r, begin : begin + rows] = scaled.exp_().sum(dim=1).reciprocal_()
+    return confidence.cpu().numpy()
+
+
+def top_label(logits, labels, from_logits: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Confidence of the predicted class, and whether the prediction is right.
+
+    Args:
+        logits: [N, K] floating point array or tensor of any device (probabilities with `from_logits=False`; the two are
+            never told apart by looking at the values).
+        labels: [N] integers in [0, K).
+        from_logits: apply the softmax, in float64.
+
+    Returns:
+        confidence [N] float64 in [1/K, 1] and correct [N] bool. Of equal highest logits the first class is predicted.
+
+    Raises:
+        ValueError: shapes that disagree, NaN or infinite logits, labels that are no integers in [0, K).
+    """
+    scores = as_scores(logits, from_logits)
+    labels = as_labels(labels, *scores.shape, device=scores.device)
+    correct = (scores.argmax(dim=1) == labels).cpu().numpy()
+    if from_logits:
+        return top_confidence(scores)[0], correct
+    return scores.amax(dim=1).clamp(max=1.0).cpu().numpy(), correct

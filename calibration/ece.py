@@ -1,0 +1,145 @@
+"""Estimates of the expected calibration error: the mean over samples of |confidence - accuracy| of their bin.
+
+All take the top-label confidence and correctness of N samples (see `top_label`) and return a fraction in [0, 1].
+Every sample is counted in exactly one bin; no result depends on the order of the samples. All raise ValueError for
+shapes that disagree, no samples, a confidence outside [0, 1] or NaN, and fewer than one bin.
+"""
+
+import numpy as np
+import torch
+
+from calibration.binning import bin_index, bin_starts, bin_stats, equal_mass_edges, equal_width_edges
+from calibration.checks import as_labels, as_outcomes, as_scores
+from calibration.confidence import softmax
+
+
+def ece_ew(confidence, correct, num_bins: int = 15) -> float:
+    """ECE over bins of equal width on [0, 1] (ECE_EW; Guo et al. 2017).
+
+    Args:
+        confidence: [N] in [0, 1].
+        correct: [N] bool.
+        num_bins: M.
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    return bin_stats(confidence, correct, equal_width_edges(num_bins)).ece
+
+
+def ece_em(confidence, correct, num_bins: int = 15) -> float:
+    """ECE over bins of equal mass (ECE_EM; Nguyen and O'Connor 2015), the score of the paper's tables.
+
+    Samples of equal confidence share a bin, so with ties the masses are only as equal as the ties allow; a constant
+    predictor scores |confidence - accuracy| exactly.
+
+    Args:
+        confidence: [N] in [0, 1].
+        correct: [N] bool.
+        num_bins: M.
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    confidence, correct = as_outcomes(confidence, correct)
+    return bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins)).ece
+
+
+def ece_debias(confidence, correct, num_bins: int = 15) -> float:
+    """Debiased l2 calibration error over equal-mass bins (ECE_DEBIAS; Kumar et al. 2019, Section 5), square root taken.
+
+    The square of a bin's gap is lowered by the variance A (1 - A) / (n - 1) of its accuracy. Bins of one sample have no
+    such estimate and add nothing; a total below zero counts as 0.
+
+    Args:
+        confidence: [N] in [0, 1].
+        correct: [N] bool.
+        num_bins: M.
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    confidence, correct = as_outcomes(confidence, correct)
+    bins = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins))
+    many = bins.count > 1
+    count, gap, accuracy = bins.count[many], bins.gap[many], bins.accuracy[many]
+    square = (count * (gap**2 - accuracy * (1 - accuracy) / (count - 1))).sum() / len(confidence)
+    return float(np.sqrt(max(square, 0.0)))
+
+
+def ece_sweep(confidence, correct, binning: str = "em") -> float:
+    """ECE with as many bins as keep the accuracies monotone (ECE_SWEEP; Roelofs et al. 2021), l1.
+
+    The number of bins grows from 1 while the accuracies of the non-empty bins do not decrease; it stops before the
+    first violation, at N - 1 bins at most.
+
+    Args:
+        confidence: [N] in [0, 1].
+        correct: [N] bool.
+        binning: "em" (equal mass) or "ew" (equal width).
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    if binning not in ("em", "ew"):
+        raise ValueError(f'binning must be "em" or "ew", got {binning!r}')
+    confidence, correct = as_outcomes(confidence, correct)
+    ranked, ranked_right = np.sort(confidence), np.sort(confidence[correct])
+
+    def edges(num_bins: int) -> np.ndarray:
+        return equal_width_edges(num_bins) if binning == "ew" else equal_mass_edges(ranked, num_bins, presorted=True)
+
+    def is_monotone(edges: np.ndarray) -> bool:
+        count = np.diff(bin_starts(ranked, edges))
+        full = count > 0
+        accuracy = np.diff(bin_starts(ranked_right, edges))[full] / count[full]
+        return bool((np.diff(accuracy) >= 0).all())
+
+    most = max(1, len(ranked) - 1)
+    num_bins = 1
+    while num_bins < most and is_monotone(edges(num_bins + 1)):
+        num_bins += 1
+        if num_bins == 100 and is_monotone(np.append(np.unique(ranked), 1.0)):
+            num_bins = most  # monotone with a bin a value, so in every coarser binning: no need to try them all
+    return bin_stats(confidence, correct, edges(num_bins)).ece
+
+
+def mce(confidence, correct, num_bins: int = 15) -> float:
+    """Maximum calibration error: the largest |gap| of a non-empty bin of equal width (Naeini et al. 2015).
+
+    Args:
+        confidence: [N] in [0, 1].
+        correct: [N] bool.
+        num_bins: M.
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    return float(np.nanmax(np.abs(bin_stats(confidence, correct, equal_width_edges(num_bins)).gap)))
+
+
+def classwise_ece(logits, labels, num_bins: int = 15, from_logits: bool = True) -> float:
+    """Mean over the classes k of the ECE_EW of (probability of k, label is k) (Kull et al. 2019).
+
+    Args:
+        logits: [N, K] floating point (probabilities with `from_logits=False`); K comes from here, so a class that no
+            label names counts too.
+        labels: [N] integers in [0, K).
+        num_bins: M.
+        from_logits: apply the softmax, in float64.
+
+    Returns:
+        Fraction in [0, 1].
+    """
+    scores = as_scores(logits, from_logits)
+    n, k = scores.shape
+    labels = as_labels(labels, n, k, device=scores.device)
+    probability = softmax(scores) if from_logits else scores
+    edges = equal_width_edges(num_bins)
+    index = bin_index(probability, torch.as_tensor(edges, device=scores.device))  # [N, K]
+    index += torch.arange(k, device=scores.device) * num_bins  # one row of bins a class
+    own = index.gather(1, labels[:, None])[:, 0]  # [N] the bin of each label's class
+    # n |C_b - A_b| is the difference of the sums: neither counts nor means are needed
+    surplus = torch.bincount(index.flatten(), weights=probability.flatten(), minlength=k * num_bins)
+    surplus -= torch.bincount(own, minlength=k * num_bins)
+    return float(surplus.abs().sum() / (n * k))

@@ -1,0 +1,97 @@
+"""AdaFocal: the calibration-aware adaptive focal loss, Algorithm 1 of the paper."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from calibration import BinStats
+from losses.base import cross_entropy
+from losses.binned import BinnedLoss, check_finite
+from losses.focal import modulated
+
+# What gamma_max = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a
+# still larger gamma would overflow in the backward pass.
+GAMMA_CEILING = 1e30
+
+
+class AdaFocalLoss(BinnedLoss):
+    """Focal loss with a gamma of its own for every confidence bin, moved by the validation set's calibration error.
+
+    In anyone's training loop:
+
+        loss = AdaFocalLoss()
+        ...
+        loss(model(x), y).backward()            # every step
+        loss.update(val_logits, val_labels)     # every epoch, with the model in eval mode
+
+    A training sample whose true class has probability p uses gamma_b of the bin b that p falls in: -(1 - p)^gamma_b
+    log p for gamma_b >= 0, and the inverse focal loss -(1 + p)^|gamma_b| log p for gamma_b < 0 (Eq. 5). `update`
+    multiplies gamma_b by exp(+-lam (C_b - A_b)), clips it, and switches its sign where |gamma_b| falls below
+    `switch_threshold`. gamma is a constant in the backward pass. The state is in `state_dict`.
+
+    Source: Algorithm 1.
+
+    Args:
+        num_bins: M equal-mass bins of the validation set (the paper: 10 to 20 work best).
+        lam: lambda >= 0, scales the error in the exponent.
+        gamma_init: gamma of all bins before the first update.
+        gamma_max: upper bound; may be infinite.
+        gamma_min: lower bound of the inverse focal loss's negative gamma.
+        switch_threshold: S_th.
+        reduction: "mean", "sum" or "none".
+
+    Attributes:
+        gammas: [M] float32 buffer.
+        edges: [M + 1] float32 buffer.
+
+    Raises:
+        ValueError: options that contradict each other.
+    """
+
+    def __init__(
+        self,
+        num_bins: int = 15,
+        lam: float = 1.0,
+        gamma_init: float = 1.0,
+        gamma_max: float = 20.0,
+        gamma_min: float = -2.0,
+        switch_threshold: float = 0.2,
+        reduction: str = "mean",
+    ):
+        super().__init__(num_bins, reduction)
+        if not 0 < switch_threshold < math.inf:
+            raise ValueError(f"switch_threshold must be finite and > 0, got {switch_threshold}")
+        if not gamma_max >= switch_threshold:
+            raise ValueError(f"gamma_max must be >= switch_threshold = {switch_threshold}, got {gamma_max}")
+        if not -math.inf < gamma_min <= -switch_threshold:
+            raise ValueError(
+                f"gamma_min must be finite and <= -switch_threshold = {-switch_threshold}, got {gamma_min}"
+            )
+        if not (gamma_min <= gamma_init <= gamma_max and abs(gamma_init) >= switch_threshold):
+            raise ValueError(
+                f"gamma_init must lie in [{gamma_min}, {-switch_threshold}] or [{switch_threshold}, {gamma_max}], "
+                f"got {gamma_init}"
+            )
+        self.lam = check_finite("lam", lam)
+        self.gamma_init, self.gamma_min, self.gamma_max = gamma_init, gamma_min, gamma_max
+        self.switch_threshold = switch_threshold
+        self.register_buffer("gammas", torch.full((num_bins,), float(min(gamma_init, GAMMA_CEILING))))
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of [N, K] logits and [N] targets, in nats."""
+        ce = cross_entropy(logits, targets)
+        with torch.no_grad():
+            gamma = self.gammas[self.bins_of(torch.exp(-ce))].to(ce.dtype)  # lines 7-8
+        return self.reduce(modulated(ce, gamma))  # lines 9-12
+
+    def step(self, bins: BinStats) -> None:
+        """Move gamma by the validation set's calibration error; a bin without samples keeps its gamma."""
+        gamma = self.gammas.double().cpu()
+        gap = torch.from_numpy(bins.gap)
+        focal = gamma >= 0
+        moved = gamma * torch.exp(torch.where(focal, self.lam, -self.lam) * gap)  # lines 17, 21
+        moved = moved.clamp(self.gamma_min, min(self.gamma_max, GAMMA_CEILING))
+        switched = torch.where(focal, -self.switch_threshold, self.switch_threshold)
+        moved = torch.where(moved.abs() < self.switch_threshold, switched, moved)  # lines 18-19, 22-23
+        self.gammas.copy_(torch.where(gap.isnan(), gamma, moved))

@@ -1,0 +1,82 @@
+"""Focal loss, its sample-dependent schedule FLSD-53, and inverse focal loss: gammas that training does not move."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from losses.base import Loss, cross_entropy
+
+
+def modulated(ce: Tensor, gamma: Tensor | float) -> Tensor:
+    """Focal loss where gamma >= 0, inverse focal loss with |gamma| where gamma < 0 (Eq. 5).
+
+    The factors (1 - p)^gamma and (1 + p)^|gamma| are both exp(|gamma| log(1 - sign(gamma) p)). p is kept one rounding
+    step below 1: there (1 - p)^gamma has an infinite slope for 0 < gamma < 1, which made NaN of the gradient
+    (https://github.com/kornia/kornia/issues/918), while the loss, a multiple of -log p = 0, has none. In this form the
+    gradient is also right for very large gamma, where (1 - p) itself would round to 1. gamma is a constant to autograd.
+
+    Args:
+        ce: [N] cross entropy -log p, float32 or float64.
+        gamma: [N] of the same type, or one number.
+
+    Returns:
+        [N] losses; gamma = 0 gives `ce` itself, bit for bit.
+    """
+    p = torch.exp(-ce).clamp(max=1 - torch.finfo(ce.dtype).eps)
+    if isinstance(gamma, Tensor):
+        return ce * torch.exp(gamma.abs() * torch.log1p(-gamma.sign() * p))
+    return ce * torch.exp(abs(gamma) * torch.log1p(-math.copysign(1.0, gamma) * p))
+
+
+def check_gamma(gamma: float) -> float:
+    """Refuse a negative or infinite gamma."""
+    if not 0 <= gamma < math.inf:
+        raise ValueError(f"gamma must be finite and >= 0, got {gamma}")
+    return float(gamma)
+
+
+class FocalLoss(Loss):
+    """Focal loss -(1 - p)^gamma log p with one gamma for all samples (Lin et al. 2017).
+
+    Args:
+        gamma: >= 0; 0 is cross entropy.
+        reduction: see `Loss`.
+    """
+
+    def __init__(self, gamma: float = 3.0, reduction: str = "mean"):
+        super().__init__(reduction)
+        self.gamma = check_gamma(gamma)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of [N, K] logits and [N] targets, in nats."""
+        return self.reduce(modulated(cross_entropy(logits, targets), self.gamma))
+
+
+class InverseFocalLoss(FocalLoss):
+    """Inverse focal loss -(1 + p)^gamma log p, which strengthens easy samples (Eq. 1; Wang et al. 2021).
+
+    Args:
+        gamma: >= 0; 0 is cross entropy. AdaFocal writes this gamma with a minus sign.
+        reduction: see `Loss`.
+    """
+
+    def __init__(self, gamma: float = 1.0, reduction: str = "mean"):
+        super().__init__(gamma, reduction)
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of [N, K] logits and [N] targets, in nats."""
+        return self.reduce(modulated(cross_entropy(logits, targets), -self.gamma))
+
+
+class FLSDLoss(Loss):
+    """Sample-dependent focal loss FLSD-53: gamma 5 where p < 0.2, else 3 (Mukhoti et al. 2020).
+
+    p is the true class's current probability; gamma is a constant in the backward pass.
+    """
+
+    def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
+        """Loss of [N, K] logits and [N] targets, in nats."""
+        ce = cross_entropy(logits, targets)
+        gamma = torch.where(ce.detach() > -math.log(0.2), 5.0, 3.0).to(ce.dtype)
+        return self.reduce(modulated(ce, gamma))

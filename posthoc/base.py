@@ -1,0 +1,32 @@
+"""The interface of every post-hoc calibrator."""
+
+import numpy as np
+
+
+class Calibrator:
+    """Fitted on validation logits and labels, then applied to any logits; a fitted attribute's name ends in `_`.
+
+    Nothing but the validation set may be given to `fit`.
+    """
+
+    def fit(self, val_logits, val_labels) -> "Calibrator":
+        """Fit on [N, K] logits and [N] labels of the validation set; return self."""
+        raise NotImplementedError
+
+    def predict_proba(self, logits) -> np.ndarray:
+        """[N, K] calibrated probabilities, float64, rows summing to 1."""
+        raise NotImplementedError
+
+    def confidence(self, logits) -> np.ndarray:
+        """[N] calibrated confidence of the predicted class, float64 in [0, 1]."""
+        return self.predict_proba(logits).max(axis=1)
+
+    def fitted(self, name: str):
+        """The fitted attribute `name`.
+
+        Raises:
+            ValueError: `fit` was not called.
+        """
+        if not hasattr(self, name):
+            raise ValueError(f"this {type(self).__name__} is not fitted: call fit(val_logits, val_labels) first")
+        return getattr(self, name)
