@@ -1,0 +1,69 @@
+"""The table of models, and `build`, which makes one for a dataset."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from .densenet import densenet121
+from .inputs import INPUTS
+from .resnet import resnet50, resnet110
+from .wide_resnet import resnet8, wrn10_2, wrn26_10
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the table of models.
+
+    Attributes:
+        builder: called with the dataset's `InputFacts` and the model's own options as keywords.
+        forms: the input forms it is made for (`InputFacts.form`).
+    """
+
+    builder: Callable[..., nn.Module]
+    forms: tuple[str, ...]
+
+
+MODELS: dict[str, Entry] = {
+    "resnet50": Entry(resnet50, forms=("cifar", "tiny-imagenet", "imagenet")),
+    "resnet110": Entry(resnet110, forms=("cifar", "tiny-imagenet", "imagenet")),
+    "wrn26-10": Entry(wrn26_10, forms=("cifar",)),
+    "densenet121": Entry(densenet121, forms=("cifar", "imagenet")),
+    "resnet8": Entry(resnet8, forms=("cifar", "digits")),
+    "wrn10-2": Entry(wrn10_2, forms=("cifar", "digits")),
+}
+
+
+def build(model: str, dataset: str, num_classes: int | None = None, **options) -> nn.Module:
+    """Make a freshly initialised model in the form that fits a dataset.
+
+    Args:
+        model: a name in `MODELS`, e.g. "resnet50".
+        dataset: a name in `INPUTS`, e.g. "cifar10".
+        num_classes: width of the logits, >= 1; None takes the dataset's own.
+        **options: the model's own options.
+
+    Returns:
+        A module in training mode, on the current default device; its forward gives logits [N, K].
+
+    Raises:
+        ValueError: unknown model, dataset or option, or a model that has no form for the dataset.
+    """
+    if model not in MODELS:
+        raise ValueError(f"unknown model {model!r}; choose from {', '.join(MODELS)}")
+    if dataset not in INPUTS:
+        raise ValueError(f"unknown dataset {dataset!r}; choose from {', '.join(INPUTS)}")
+    entry, facts = MODELS[model], INPUTS[dataset]
+    if facts.form not in entry.forms:
+        fitting = [name for name, other in INPUTS.items() if other.form in entry.forms]
+        raise ValueError(f"model {model!r} has no form for {dataset!r}; it fits {', '.join(fitting)}")
+    if num_classes is not None:
+        if num_classes < 1:
+            raise ValueError(f"num_classes must be >= 1, got {num_classes}")
+        facts = replace(facts, num_classes=num_classes)
+    valid = list(inspect.signature(entry.builder).parameters)[1:]  # the first one is the facts
+    for option in options:
+        if option not in valid:
+            raise ValueError(f"model {model!r} has no option {option!r}; it has {', '.join(valid) or 'none'}")
+    return entry.builder(facts, **options)
