@@ -1,0 +1,47 @@
+"""Fetch and verify a dataset, decode it into the cache, and print what is in it."""
+
+import argparse
+import sys
+
+import torch
+
+from .registry import DATASETS, load
+from .split import Split
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit status is 0, or 2 after one line on stderr."""
+    parser = argparse.ArgumentParser(
+        prog="python -m data",
+        description="Fetch a dataset if it is not there, verify it, decode it into the cache below the data root "
+        "and print its splits. Run it where there is a network before jobs start: training never downloads.",
+        epilog=f"Datasets: {', '.join(DATASETS)}. digits comes with scikit-learn; imagenet has to be put at "
+        "<data root>/imagenet/{train,val}/<wnid>/ by hand.",
+    )
+    parser.add_argument("name", metavar="NAME", help="the dataset")
+    parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the train/val split (default: %(default)s)")
+    parser.add_argument("--no-download", action="store_true", help="only look at what is there")
+    args = parser.parse_args(argv)
+    try:
+        splits = load(args.name, root=args.data_root, seed=args.seed, download=not args.no_download)
+        for part, split in splits._asdict().items():
+            print(describe(part, split))
+    except ValueError as error:
+        print(f"python -m data: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def describe(part: str, split: Split) -> str:
+    """One line on a split: its size, the shape of its inputs, the range of its class counts, its fingerprint."""
+    shape = "x".join(map(str, split[0][0].shape))
+    counts = torch.bincount(split.labels, minlength=split.num_classes)
+    return (
+        f"{part:5} {len(split):9,} images {shape}, {split.num_classes} classes of {counts.min():,} to "
+        f"{counts.max():,}, fingerprint {split.fingerprint}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,71 @@
+"""Decoded images kept as arrays, so that only the first run pays for the decoding."""
+
+import contextlib
+import os
+import warnings
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+FOLDER = ".cache"
+
+
+def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Arrays from the cache below `root`, or made and then kept there.
+
+    A damaged file counts as missing. Where nothing can be written the arrays are made anew every time, with a
+    warning. Arrays of `name` with another key are those of files that have changed since: they are removed.
+
+    Args:
+        root: the data root.
+        name: the dataset.
+        key: hex digest of all that the arrays are a function of.
+        make: makes the arrays; only one process at a time does.
+    """
+    path = root / FOLDER / f"{name}-{key[:16]}.npz"
+    arrays = _read(path)
+    if arrays is not None:
+        return arrays
+    with contextlib.ExitStack() as stack:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(path.parent / f"{name}.lock"))
+        except OSError as error:
+            warnings.warn(f"cannot write to {path.parent} ({error.strerror}): decoding the images on every run")
+            return make()
+        arrays = _read(path)  # another process may have made them meanwhile
+        if arrays is None:
+            arrays = make()
+            try:
+                _write(path, arrays)
+            except OSError as error:
+                warnings.warn(f"cannot write {path} ({error.strerror}): the images are decoded again on the next run")
+        return arrays
+
+
+def _read(path: Path) -> dict[str, np.ndarray] | None:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}  # reading to the end checks the CRC
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    temporary = path.with_suffix(".tmp")  # nobody else writes: we hold the lock
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    name = path.stem.rpartition("-")[0]
+    for stale in path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"):
+        if stale != path:
+            stale.unlink(missing_ok=True)

@@ -1,0 +1,107 @@
+"""CIFAR-10 and CIFAR-100, from the official files, folders of images, or zips of such folders."""
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision import datasets
+
+from . import official_cifar
+from .arrays import ArraySplit
+from .errors import DataError
+from .holdout import uniform
+from .image_folder import class_folders, list_images, read_images
+from .split import Splits
+from .tree import FolderTree, Tree, ZipTree
+
+MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # the authors', for both datasets
+PARTS = ("train", "test")
+
+
+class Cifar(NamedTuple):
+    """What tells the two datasets apart: the official files and the number of classes."""
+
+    source: type[datasets.CIFAR10]
+    num_classes: int
+
+
+CIFAR = {"cifar10": Cifar(datasets.CIFAR10, 10), "cifar100": Cifar(datasets.CIFAR100, 100)}
+
+
+def load(
+    name: str,
+    root: Path,
+    seed: int,
+    download: bool,
+    *,
+    val_size: int = 5000,
+    crop_padding: int = 4,
+    flip: bool = True,
+) -> Splits:
+    """32x32 colour images: 45,000 / 5,000 / 10,000.
+
+    Looked for below `root`, in this order: the official folder or tar.gz; `<name>/train/<class>/*.png` (or webp,
+    jpg, jpeg) with `<name>/test/...`, or the same without `<name>/`; zips `<name>*.zip` that together hold these
+    folders. Sorted class folders give the official label order. Folders do not keep the official sample order, so
+    there the same seed holds out other images than over the official files.
+
+    Args:
+        name: "cifar10" or "cifar100".
+        root: the data root.
+        seed: of the train/val split.
+        download: fetch the official archive if nothing is there.
+        val_size: training images held out, uniformly.
+        crop_padding: zero pixels around a training image before the random crop; 0: no crop.
+        flip: mirror training images with probability 1/2.
+
+    Raises:
+        DataError: missing or broken files.
+        ValueError: `val_size` not below the number of training images.
+    """
+    parts, classes = _read(name, root, download)
+    images, labels = parts["train"]
+    train, val = uniform(len(labels), val_size, seed)
+    return Splits(
+        ArraySplit(images[train], labels[train], classes, MEAN, STD, train, crop_padding, flip),
+        ArraySplit(images[val], labels[val], classes, MEAN, STD, val),
+        ArraySplit(*parts["test"], classes, MEAN, STD),
+    )
+
+
+def _read(name: str, root: Path, download: bool) -> tuple[dict[str, tuple[Tensor, Tensor]], tuple[str, ...]]:
+    """{"train": (images [N, 3, 32, 32] uint8, labels [N] int64), "test": ...} and the class names."""
+    source, num_classes = CIFAR[name]
+    if official_cifar.find(root, source):
+        return official_cifar.read(root, source)
+    with ExitStack() as stack:
+        tree = _find_tree(root, name)
+        if tree is not None:
+            stack.enter_context(tree)
+            return _read_tree(tree, root, name, num_classes)
+    if download:
+        official_cifar.download(root, source)
+        return official_cifar.read(root, source)
+    raise DataError(
+        f"no {name} in {root.absolute()}: looked for {source.base_folder}/, {source.filename}, {name}/train/, train/ "
+        f"and {name}*.zip; fetch it with: python -m data {name} --data-root {root}"
+    )
+
+
+def _find_tree(root: Path, name: str) -> Tree | None:
+    for folder in (root / name, root):
+        if any((folder / part).is_dir() for part in PARTS):
+            return FolderTree(folder, PARTS)
+    # cifar10*.zip, but not cifar100.zip
+    zips = sorted(path for path in root.glob("*.zip") if re.match(rf"{name}(?!\d)", path.name))
+    return ZipTree(zips, strip=name) if zips else None
+
+
+def _read_tree(tree: Tree, root: Path, name: str, num_classes: int):
+    classes = class_folders(tree, PARTS, num_classes)
+    listings = {part: list_images(tree, part, classes) for part in PARTS}
+    arrays = read_images(tree, listings, size=32, root=root, name=name)
+    parts = {part: (torch.from_numpy(arrays[part]), torch.tensor(listings[part].labels)) for part in PARTS}
+    return parts, classes

@@ -1,0 +1,52 @@
+"""Which samples are held out: functions of the split's seed alone."""
+
+import numpy as np
+import torch
+from sklearn.model_selection import train_test_split
+from torch import Tensor
+
+
+def uniform(num_samples: int, val_size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Hold out a uniform sample: the head of a shuffled list, as in the code of Mukhoti et al. 2020.
+
+    Over the official sample order of CIFAR this gives their very split for the same seed.
+
+    Args:
+        num_samples: N.
+        val_size: samples to hold out, in [1, N - 1].
+        seed: >= 0.
+
+    Returns:
+        Indices of the training and of the held-out samples, int64, each ascending.
+
+    Raises:
+        ValueError: `val_size` out of range.
+    """
+    check_size("val_size", val_size, num_samples)
+    # The legacy generator: its stream is frozen by NumPy, and it is the one their code uses.
+    order = torch.from_numpy(np.random.RandomState(seed).permutation(num_samples))
+    return order[val_size:].sort().values, order[:val_size].sort().values
+
+
+def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Hold out `val_size` samples with every class in proportion; arguments and result as `uniform`.
+
+    Args:
+        labels: [N] int64.
+        val_size: samples to hold out, in [1, N - 1].
+        seed: >= 0.
+    """
+    check_size("val_size", val_size, len(labels))
+    try:
+        train, val = train_test_split(
+            np.arange(len(labels)), test_size=val_size, random_state=seed, stratify=labels.numpy()
+        )
+    except ValueError as error:  # a class too small to be in both parts
+        raise ValueError(f"cannot hold out {val_size} of {len(labels)} samples class by class: {error}") from error
+    return torch.from_numpy(np.sort(train)), torch.from_numpy(np.sort(val))
+
+
+def check_size(option: str, size: int, limit: int) -> None:
+    """Raise ValueError unless 1 <= size < limit, the number of samples it is taken from."""
+    if not 1 <= size < limit:
+        raise ValueError(f"{option} must be at least 1 and below the {limit} samples it is taken from, got {size}")

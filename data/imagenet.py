@@ -1,0 +1,90 @@
+"""ImageNet (ILSVRC 2012), decoded while it is used."""
+
+from pathlib import Path
+
+import torch
+
+from .errors import DataError
+from .holdout import uniform
+from .lazy import LazySplit
+from .split import Splits
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+PARTS = ("train", "val")
+SUFFIXES = (".jpeg", ".jpg")
+
+
+def load(
+    root: Path,
+    seed: int,
+    download: bool,
+    *,
+    val_size: int = 50_000,  # ours: the paper is silent
+    crop_size: int = 224,
+    resize: int = 256,
+    num_classes: int = 1000,
+    workers: int = 0,
+) -> Splits:
+    """Photographs of `imagenet/{train,val}/<wnid>/*.JPEG`: 1,231,167 / 50,000 / 50,000.
+
+    The official validation images are the test split; the validation split is held out of the training images.
+    Training images: a random resized crop and a flip. Others: resized, then the centre.
+
+    Args:
+        root: the data root.
+        seed: of the train/val split.
+        download: unused: ImageNet can only be had by registering.
+        val_size: training images held out, uniformly. Differs from the paper: it does not say.
+        crop_size: height and width of the inputs.
+        resize: shorter side of a validation or test image before its centre is cropped.
+        num_classes: class folders there must be.
+        workers: processes that decode; the batches are the same with any number.
+
+    Raises:
+        DataError: missing folders.
+        ValueError: `val_size` not below the number of training images, sizes that do not fit.
+    """
+    if not 1 <= crop_size <= resize:
+        raise ValueError(f"crop_size must lie in [1, resize], got crop_size {crop_size} and resize {resize}")
+    if workers < 0:
+        raise ValueError(f"workers must be >= 0, got {workers}")
+    folder = root / "imagenet"
+    for part in PARTS:
+        if not (folder / part).is_dir():
+            raise DataError(
+                f"no imagenet in {root.absolute()}: looked for imagenet/{part}/<wnid>/*.JPEG; get the images from "
+                f"https://image-net.org and put them at {folder.absolute() / part}, a folder a class"
+            )
+    classes = _classes(folder, num_classes)
+    settings = {"mean": MEAN, "std": STD, "crop_size": crop_size, "resize": resize, "workers": workers}
+    paths, labels = _list(folder / "train", classes)
+    test_paths, test_labels = _list(folder / "val", classes)
+    train, val = uniform(len(labels), val_size, seed)
+
+    def held(index: torch.Tensor) -> LazySplit:
+        return LazySplit([paths[i] for i in index], labels[index], classes, folder, index=index, **settings)
+
+    return Splits(held(train), held(val), LazySplit(test_paths, test_labels, classes, folder, **settings))
+
+
+def _classes(folder: Path, num_classes: int) -> tuple[str, ...]:
+    names = {part: {entry.name for entry in (folder / part).iterdir() if entry.is_dir()} for part in PARTS}
+    differing = sorted(names["train"] ^ names["val"])
+    if differing:
+        has, lacks = PARTS if differing[0] in names["train"] else PARTS[::-1]
+        raise DataError(f"class folder {differing[0]!r} is in {folder / has} but not in {folder / lacks}")
+    if len(names["train"]) != num_classes:
+        raise DataError(f"expected {num_classes} class folders in {folder / 'train'}, found {len(names['train'])}")
+    return tuple(sorted(names["train"]))
+
+
+def _list(folder: Path, classes: tuple[str, ...]) -> tuple[list[str], torch.Tensor]:
+    """Paths relative to the folder above `folder`, class after class, and labels [N] int64."""
+    paths, labels = [], []
+    for label, name in enumerate(classes):
+        found = sorted(entry.name for entry in (folder / name).iterdir() if entry.name.lower().endswith(SUFFIXES))
+        if not found:
+            raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder / name}")
+        paths += [f"{folder.name}/{name}/{file}" for file in found]
+        labels += [label] * len(found)
+    return paths, torch.tensor(labels)

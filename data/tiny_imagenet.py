@@ -1,0 +1,112 @@
+"""Tiny-ImageNet: 200 classes of 64x64 images, in the layout of its official zip."""
+
+from pathlib import Path
+
+import torch
+
+from .arrays import ArraySplit
+from .download import fetch
+from .errors import DataError
+from .holdout import stratified
+from .image_folder import Listing, list_images, read_images
+from .split import Splits
+from .tree import FolderTree, Tree, ZipTree
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as in the code of Mukhoti et al. 2020
+FOLDER = "tiny-imagenet-200"
+URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
+MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+
+
+def load(
+    root: Path,
+    seed: int,
+    download: bool,
+    *,
+    val_fraction: float = 0.1,
+    crop_padding: int = 4,
+    flip: bool = True,
+) -> Splits:
+    """64x64 colour images: 90,000 / 10,000 / 10,000; the official validation images are the test split.
+
+    Looked for below `root`: the folder `tiny-imagenet-200/`, then a zip `tiny-imagenet-200*.zip`.
+
+    Args:
+        root: the data root.
+        seed: of the train/val split.
+        download: fetch the official zip if nothing is there.
+        val_fraction: part of the training images that is held out, class by class; in (0, 1).
+        crop_padding: zero pixels around a training image before the random crop; 0: no crop.
+        flip: mirror training images with probability 1/2.
+
+    Raises:
+        DataError: missing or broken files.
+        ValueError: `val_fraction` out of range.
+    """
+    if not 0 < val_fraction < 1:
+        raise ValueError(f"val_fraction must lie in (0, 1), got {val_fraction}")
+    with _find_tree(root, download) as tree:
+        classes = _classes(tree)
+        listings = {
+            "train": list_images(tree, "train", classes, below="images"),
+            "test": _list_annotated(tree, classes),
+        }
+        arrays = read_images(tree, listings, size=64, root=root, name="tiny-imagenet")
+    images = torch.from_numpy(arrays["train"])
+    labels = torch.tensor(listings["train"].labels)
+    train, val = stratified(labels, round(val_fraction * len(labels)), seed)
+    return Splits(
+        ArraySplit(images[train], labels[train], classes, MEAN, STD, train, crop_padding, flip),
+        ArraySplit(images[val], labels[val], classes, MEAN, STD, val),
+        ArraySplit(torch.from_numpy(arrays["test"]), torch.tensor(listings["test"].labels), classes, MEAN, STD),
+    )
+
+
+def _find_tree(root: Path, download: bool) -> Tree:
+    if (root / FOLDER).is_dir():
+        return FolderTree(root / FOLDER, ("wnids.txt", "train", "val"))
+    if download and not any(root.glob(f"{FOLDER}*.zip")):
+        fetch(URL, root / f"{FOLDER}.zip", MD5)
+    zips = sorted(root.glob(f"{FOLDER}*.zip"))
+    if not zips:
+        raise DataError(
+            f"no tiny-imagenet in {root.absolute()}: looked for {FOLDER}/ and {FOLDER}*.zip; "
+            f"fetch it with: python -m data tiny-imagenet --data-root {root}"
+        )
+    return ZipTree(zips, strip=FOLDER)
+
+
+def _classes(tree: Tree) -> tuple[str, ...]:
+    """The WordNet ids of wnids.txt, sorted, which the folders of train/ must match."""
+    classes = sorted(_read_text(tree, "wnids.txt").split())
+    differing = sorted(set(classes) ^ set(tree.subfolders("train")))
+    if differing:
+        has, lacks = ("wnids.txt", "train/") if differing[0] in classes else ("train/", "wnids.txt")
+        raise DataError(f"class {differing[0]!r} is in {has} but not in {lacks} of {tree.where}")
+    return tuple(classes)
+
+
+def _list_annotated(tree: Tree, classes: tuple[str, ...]) -> Listing:
+    """The images of val/images with the labels of val/val_annotations.txt (name, class and box, tab-separated)."""
+    label_of = {name: label for label, name in enumerate(classes)}
+    paths, labels = [], []
+    for number, line in enumerate(_read_text(tree, "val/val_annotations.txt").splitlines(), start=1):
+        name, wnid, *_ = [*line.split("\t"), ""]
+        path = f"val/images/{name}"
+        if wnid not in label_of or path not in tree.files:
+            reason = f"unknown class {wnid!r}" if wnid not in label_of else f"there is no {path}"
+            raise DataError(f"val/val_annotations.txt line {number} in {tree.where}: {reason}")
+        paths.append(path)
+        labels.append(label_of[wnid])
+    if not paths:
+        raise DataError(f"val/val_annotations.txt in {tree.where} is empty")
+    return Listing(paths, labels)
+
+
+def _read_text(tree: Tree, path: str) -> str:
+    if path not in tree.files:
+        raise DataError(f"no {path} in {tree.where}")
+    try:
+        return tree.read(path).decode("ascii")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} in {tree.where} is not plain text") from error

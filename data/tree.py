@@ -1,0 +1,153 @@
+"""Read-only trees of files, in a folder or in the members of zip archives (which are never unpacked)."""
+
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple, Self
+
+from .errors import DataError
+
+# Far above any image of these datasets: a member that claims more would only fill the memory.
+MAX_MEMBER_BYTES = 64 * 2**20
+
+
+class File(NamedTuple):
+    """One file of a tree: its size in bytes, and a stamp that changes with its content."""
+
+    size: int
+    stamp: int
+
+
+class Tree:
+    """Files and folders by their relative POSIX path; a context manager that closes what it opened.
+
+    Attributes:
+        where: the folder or the archives, for messages.
+        files: path -> `File`; hidden files are left out.
+        folders: every folder's path, empty ones included.
+    """
+
+    def __init__(self, where: str):
+        self.where = where
+        self.files: dict[str, File] = {}
+        self.folders: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files that reading needs; nothing for a folder."""
+
+    def read(self, path: str) -> bytes:
+        """The content of one file. Raises DataError naming a file that is gone or damaged."""
+        raise NotImplementedError
+
+    def subfolders(self, folder: str) -> list[str]:
+        """Sorted names of the folders directly in `folder`."""
+        return sorted(path.name for path in map(PurePosixPath, self.folders) if str(path.parent) == folder)
+
+
+class FolderTree(Tree):
+    """Some entries of a folder, with all that lies below them.
+
+    Args:
+        folder: the folder.
+        entries: names directly in it, files or folders; those that do not exist are left out.
+    """
+
+    def __init__(self, folder: Path, entries: tuple[str, ...]):
+        super().__init__(str(folder))
+        self._folder = folder
+        for entry in entries:
+            if (folder / entry).is_file():
+                self._add(folder / entry)
+            for parent, folders, names in os.walk(folder / entry, followlinks=True):
+                folders[:] = [name for name in folders if not name.startswith(".")]
+                self.folders.add(Path(parent).relative_to(folder).as_posix())
+                for name in names:
+                    if not name.startswith("."):
+                        self._add(Path(parent, name))
+
+    def _add(self, path: Path) -> None:
+        stat = path.stat()
+        self.files[path.relative_to(self._folder).as_posix()] = File(stat.st_size, stat.st_mtime_ns)
+
+    def read(self, path: str) -> bytes:
+        """The content of one file. Raises DataError naming one that cannot be read."""
+        try:
+            return (self._folder / path).read_bytes()
+        except OSError as error:
+            raise DataError(f"cannot read {self._folder / path}: {error.strerror}") from error
+
+
+class ZipTree(Tree):
+    """The members of one or several zip archives that together hold one tree.
+
+    Args:
+        archives: paths of the archives.
+        strip: a leading folder that is left out of every path if it is there.
+
+    Raises:
+        DataError: naming an archive that is truncated or no zip, or a member that is absolute, has `..` in its
+            path, is encrypted, too large, or in the archives twice.
+    """
+
+    def __init__(self, archives: list[Path], strip: str):
+        super().__init__(", ".join(map(str, archives)))
+        self._members: dict[str, tuple[zipfile.ZipFile, zipfile.ZipInfo]] = {}
+        self._open: list[zipfile.ZipFile] = []
+        try:
+            for archive in archives:
+                self._add(archive, strip)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, archive: Path, strip: str) -> None:
+        try:
+            opened = zipfile.ZipFile(archive)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise DataError(f"cannot open {archive}: {error}; fetch it again") from error
+        self._open.append(opened)
+        for info in opened.infolist():
+            check_member(archive, info.filename)
+            parts = PurePosixPath(info.filename).parts
+            parts = parts[1:] if parts[:1] == (strip,) else parts
+            if any(part.startswith(".") for part in parts) or parts[:1] == ("__MACOSX",):
+                continue
+            self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
+            path = "/".join(parts)
+            if info.is_dir():
+                self.folders.add(path)
+                continue
+            if info.flag_bits & 1 or info.file_size > MAX_MEMBER_BYTES:
+                reason = "is encrypted" if info.flag_bits & 1 else f"claims {info.file_size} bytes"
+                raise DataError(f"{archive}: member {info.filename!r} {reason}")
+            if path in self._members:
+                raise DataError(f"{archive}: member {info.filename!r} comes twice in {self.where}")
+            self._members[path] = opened, info
+            self.files[path] = File(info.file_size, info.CRC)
+
+    def read(self, path: str) -> bytes:
+        """The content of one member. Raises DataError naming one that is damaged."""
+        opened, info = self._members[path]
+        try:
+            return opened.read(info)  # checks the member's CRC
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            raise DataError(f"{opened.filename}: cannot read member {info.filename!r}: {error}") from error
+
+    def close(self) -> None:
+        """Close the archives."""
+        for opened in self._open:
+            opened.close()
+
+
+def check_member(archive: Path, name: str) -> None:
+    """Raise DataError for an archive member's name that points out of the folder it would be unpacked in."""
+    parts = name.replace("\\", "/").split("/")
+    if parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+        raise DataError(f"{archive}: member {name!r} points outside the archive; do not use this file")
