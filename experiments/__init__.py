@@ -1,0 +1,1 @@
+"""The experiments: recipes, the trainer, run records, and the commands that make them."""

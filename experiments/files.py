@@ -1,0 +1,85 @@
+"""Files that are either whole or not there: written beside their place, synced, then renamed."""
+
+import csv
+import hashlib
+import io
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+
+def write_bytes(path: Path, content: bytes | memoryview) -> None:
+    """Replace `path` by `content`, atomically and durably."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def sha256(content: bytes | memoryview) -> str:
+    """Hexadecimal SHA-256 of some bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Write indented JSON. NaN is refused: no other language reads it."""
+    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+
+
+def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> str:
+    """Write a compressed .npz without pickles; returns its SHA-256. Equal arrays give equal bytes."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    write_bytes(path, buffer.getbuffer())
+    return sha256(buffer.getbuffer())
+
+
+def csv_text(rows: Iterable[dict], header: bool = True) -> str:
+    """Rows of equal keys as CSV; floats in full, NaN as an empty cell."""
+    rows = list(rows)
+    if not rows:
+        return ""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if header:
+        writer.writerow(rows[0])
+    for row in rows:
+        writer.writerow("" if value != value else value for value in row.values())
+    return text.getvalue()
+
+
+class CsvLog:
+    """A CSV file that grows by rows; opening it replaces what was there by the rows known to be good."""
+
+    def __init__(self, path: Path, rows: list[dict]):
+        self.path = Path(path)
+        self.rows = list(rows)
+        write_bytes(self.path, csv_text(self.rows).encode())
+
+    def extend(self, rows: list[dict]) -> None:
+        """Append rows."""
+        with self.path.open("a") as file:
+            file.write(csv_text(rows, header=not self.rows))
+        self.rows += rows

@@ -1,0 +1,73 @@
+"""`--set KEY=VALUE`: overriding single settings of a recipe."""
+
+import ast
+import dataclasses
+import types
+
+FIXED = ("dataset", "model", "method", "scale")  # chosen by options of their own
+
+
+def override(recipe, text: str):
+    """Apply one "key=value": a field of `Recipe`, or an option as "loss_options.lam=2".
+
+    Raises:
+        ValueError: no "=", an unknown key (the message lists them), a value of another type.
+    """
+    key, equals, value = text.partition("=")
+    outer, _, inner = key.partition(".")
+    fields = {f.name: getattr(recipe, f.name) for f in dataclasses.fields(recipe)}
+    if not equals or outer not in fields or outer in FIXED or bool(inner) != isinstance(fields[outer], dict):
+        keys = [f"{name}.NAME" if isinstance(old, dict) else name for name, old in fields.items() if name not in FIXED]
+        raise ValueError(f"--set {text}: need KEY=VALUE with KEY one of {', '.join(keys)}")
+    try:
+        new = {**fields[outer], inner: _literal(value)} if inner else _parse(value, like=fields[outer])
+    except ValueError:
+        kind = type(fields[outer]).__name__
+        raise ValueError(f"--set {text}: {key} needs a value like {fields[outer]!r} ({kind})") from None
+    return dataclasses.replace(recipe, **{outer: new})
+
+
+def normalise(recipe, overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """The overrides that really change `recipe`, one a key, sorted: equal settings give equal paths."""
+    changed = {}
+    for text in overrides:
+        new = override(recipe, text)
+        key = text.partition("=")[0]
+        outer, _, inner = key.partition(".")
+        value, old = getattr(new, outer), getattr(recipe, outer)
+        if inner:
+            value, old = value[inner], old.get(inner)
+        changed.pop(key, None)
+        if value != old:
+            shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            if any(c in shown for c in "/\\+ \0"):
+                raise ValueError(
+                    f"--set {text}: the value is part of the run's folder name and cannot hold / \\ + or spaces"
+                )
+            changed[key] = f"{key}={shown}"
+    return tuple(changed[key] for key in sorted(changed))
+
+
+def _parse(text: str, like):
+    if isinstance(like, bool):
+        return _flag(text)
+    if isinstance(like, tuple):
+        return tuple(int(part) for part in text.split(",") if part)
+    return type(like)(text)
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
+
+
+def _literal(text: str):
+    """An option's value: a number, True, False, None, inf, or else the text itself."""
+    if text in ("inf", "-inf"):
+        return float(text)
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+    return value if isinstance(value, (int, float, bool, types.NoneType)) else text

@@ -1,0 +1,200 @@
+"""The one table of recipes: (dataset, model, method, scale) to every number that can change a result.
+
+The trainer, the launcher, the tables and the tests all read this file, and a run's `config.json` repeats what it
+resolved to. A number that is ours because the paper is silent says so beside it.
+
+Sources: "paper" is Ghosh et al. 2022; "Mukhoti's code" is that of Mukhoti et al. 2020, on which the authors build.
+"""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+import data
+import losses
+import models
+from experiments.overrides import override
+
+SCALES = ("demo", "quick", "paper")
+OPTIMIZERS = ("sgd",)
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to train: a loss, its options, and how it is reduced over the batch."""
+
+    label: str
+    loss: str
+    options: dict[str, Any] = field(default_factory=dict)
+    # The sum over the batch, with the gradient clipped to norm 2, is Mukhoti's code; it is not in the paper.
+    reduction: str = "sum"
+
+
+METHODS = {
+    "ce": Method("CE", "ce"),
+    "brier": Method("Brier", "brier", reduction="mean"),  # Mukhoti's code
+    "mmce": Method("MMCE", "mmce", {"lam": 2.0, "form": "code"}),  # batch size x (mean CE + lam MMCE)
+    "ls": Method("LS-0.05", "ls", {"label_smoothing": 0.05}),
+    "flsd53": Method("FLSD-53", "flsd53"),
+    "adafocal": Method(
+        "AdaFocal",
+        "adafocal",
+        {
+            "num_bins": 15,
+            "lam": 1.0,
+            "gamma_init": 1.0,
+            "gamma_max": 20.0,
+            "gamma_min": -2.0,
+            "switch_threshold": 0.2,
+        },
+    ),
+    "fl3": Method("FL-3", "fl3", {"gamma": 3.0}),
+    "fl4": Method("FL-4", "fl4", {"gamma": 4.0}),
+    "fl5": Method("FL-5", "fl5", {"gamma": 5.0}),
+    "calfocal1": Method("CalFocal λ=1", "calfocal", {"lam": 1.0, "mode": "sample", "num_bins": 15}),
+    "calfocal10": Method("CalFocal λ=10", "calfocal", {"lam": 10.0, "mode": "sample", "num_bins": 15}),
+    "calfocal100": Method("CalFocal λ=100", "calfocal", {"lam": 100.0, "mode": "sample", "num_bins": 15}),
+}
+TABLE_METHODS = ("ce", "brier", "mmce", "ls", "flsd53", "adafocal")  # the columns of the paper's tables
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Every setting of a run but its seed: equal recipes and seeds give equal records on one kind of machine."""
+
+    dataset: str
+    model: str
+    method: str
+    scale: str
+    # schedule
+    epochs: int
+    batch_size: int
+    lr: float
+    milestones: tuple[int, ...] = ()  # epochs at which lr is multiplied by lr_factor
+    lr_factor: float = 0.1
+    optimizer: str = "sgd"
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    clip_norm: float = 2.0  # of the whole gradient, 0 = none; Mukhoti's code, not in the paper
+    # loss
+    loss: str = "ce"
+    loss_options: dict[str, Any] = field(default_factory=dict)
+    reduction: str = "sum"
+    update_every: int = 0  # steps between two gamma updates; 0 = after every epoch (paper)
+    # what is trained on what
+    data_options: dict[str, Any] = field(default_factory=dict)  # arguments of data.load
+    model_options: dict[str, Any] = field(default_factory=dict)  # arguments of models.build
+    split_seed: int = 0  # the split is the same whatever the run's seed (Mukhoti's code)
+    # scores
+    num_bins: int = 15  # of every recorded score and of bins.csv
+    eval_batch_size: int = 1000
+    # computing
+    threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
+
+
+_IMAGES = {"crop_padding": 4, "flip": True}
+_CIFAR = {"epochs": 350, "batch_size": 128, "lr": 0.1, "milestones": (150, 250)}  # Mukhoti's code
+
+# What a dataset sets, at the paper's scale (the embedded datasets: at the demo's).
+_DATASETS: dict[str, dict[str, Any]] = {
+    "cifar10": {**_CIFAR, "data_options": {"val_size": 5000, **_IMAGES}},
+    "cifar100": {**_CIFAR, "data_options": {"val_size": 5000, **_IMAGES}},
+    "tiny-imagenet": {
+        "epochs": 100,  # Mukhoti's code, with lr, batch size and milestones
+        "batch_size": 64,
+        "lr": 0.1,
+        "milestones": (40, 60),
+        "data_options": {"val_fraction": 0.1, **_IMAGES},  # ours: the official validation images are the test set
+    },
+    "imagenet": {  # ours: the paper gives no schedule; torchvision's reference recipe for ResNet-50
+        "epochs": 90,
+        "batch_size": 256,
+        "lr": 0.1,
+        "milestones": (30, 60),
+        "weight_decay": 1e-4,
+        "reduction": "mean",
+        "clip_norm": 0.0,
+        "data_options": {"val_size": 50_000},
+        "eval_batch_size": 256,
+    },
+    "digits": {  # ours: the demo
+        "epochs": 60,
+        "batch_size": 64,
+        "lr": 0.05,
+        "milestones": (40, 50),
+        "threads": 1,
+    },
+}
+_EMBEDDED = ("digits",)  # datasets of the demo scale
+
+# Exceptions from the dataset's recipe: (where, what).
+_EXCEPTIONS: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
+    ({"dataset": "cifar10", "model": "wrn26-10", "method": "brier"}, {"epochs": 550}),  # Mukhoti's code
+    ({"dataset": "cifar100", "model": "resnet110", "method": "brier"}, {"epochs": 430}),  # Mukhoti's code
+    ({"dataset": "tiny-imagenet", "method": "brier"}, {"lr": 0.035}),  # Mukhoti's code
+)
+
+
+def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Resolve the recipe of one run.
+
+    Args:
+        dataset: a name in `data.DATASETS`.
+        model: a name in `models.MODELS`.
+        method: a key of `METHODS`.
+        scale: "demo" (embedded data), "quick" (a fifth of the paper's epochs) or "paper".
+        overrides: "key=value" texts, see `override`.
+
+    Raises:
+        ValueError: an unknown name (the message lists the choices), a dataset that has no recipe at this scale, an
+            override that does not fit.
+    """
+    _choose("dataset", dataset, data.DATASETS)
+    _choose("model", model, models.MODELS)
+    _choose("method", method, METHODS)
+    _choose("scale", scale, SCALES)
+    if (scale == "demo") != (dataset in _EMBEDDED):
+        fits = [name for name in _DATASETS if (name in _EMBEDDED) == (scale == "demo")]
+        raise ValueError(f"dataset {dataset!r} has no recipe at scale {scale!r}: choose from {', '.join(fits)}")
+    chosen = METHODS[method]
+    names = {"dataset": dataset, "model": model, "method": method, "scale": scale}
+    settings = {
+        "loss": chosen.loss,
+        "loss_options": dict(chosen.options),
+        "reduction": chosen.reduction,
+        **_DATASETS[dataset],
+    }
+    if chosen.reduction == "mean":  # also where the dataset's recipe would sum
+        settings["reduction"] = "mean"
+    for where, what in _EXCEPTIONS:
+        if where.items() <= names.items():
+            settings |= what
+    made = Recipe(**names, **settings)
+    if scale == "quick":
+        made = dataclasses.replace(
+            made, epochs=max(1, made.epochs // 5), milestones=tuple(epoch // 5 for epoch in made.milestones)
+        )
+    for text in overrides:
+        made = override(made, text)
+    return check(made)
+
+
+def check(made: Recipe) -> Recipe:
+    """Refuse a recipe that cannot be trained, before anything is written."""
+    for name in ("epochs", "batch_size", "eval_batch_size", "num_bins"):
+        if getattr(made, name) < 1:
+            raise ValueError(f"{name} must be >= 1, got {getattr(made, name)}")
+    for name in ("momentum", "weight_decay", "clip_norm", "update_every", "threads", "lr_factor"):
+        if not getattr(made, name) >= 0:
+            raise ValueError(f"{name} must be >= 0, got {getattr(made, name)}")
+    if not made.lr > 0:
+        raise ValueError(f"lr must be > 0, got {made.lr}")
+    _choose("optimizer", made.optimizer, OPTIMIZERS)
+    losses.build(made.loss, reduction=made.reduction, **made.loss_options)
+    return made
+
+
+def _choose(kind: str, name: str, choices) -> None:
+    if name not in choices:
+        raise ValueError(f"unknown {kind} {name!r}: choose from {', '.join(choices)}")

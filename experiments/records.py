@@ -1,0 +1,135 @@
+"""Run records: what a finished run leaves on disk, and how tables, figures and notebooks read it back.
+
+`result.json` is written last: a folder without it is unfinished. Records are read from `runs/` and, beside it, from the
+published ones under `experiments/results/`, and are checked before a number of theirs is believed.
+"""
+
+import dataclasses
+import json
+import math
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments import files
+from experiments.grid import Run
+from experiments.provenance import ROOT
+from experiments.recipes import Recipe
+
+CONFIG, HISTORY, BINS = "config.json", "history.csv", "bins.csv"
+PREDICTIONS, RESULT = "predictions.npz", "result.json"
+PUBLISHED = ROOT / "experiments" / "results"
+# Settings that say how a result is computed, not what is computed.
+_COMPUTING = ("threads", "eval_batch_size")
+
+
+class RecordError(ValueError):
+    """A record that is damaged, or not of the run it is taken for."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """The finished record of one run.
+
+    Attributes:
+        folder: where it lies.
+        config: `config.json`.
+        result: `result.json`: scores of the validation and test set before ("val", "test") and after ("val_scaled",
+            "test_scaled") temperature scaling as `calibration.summary` gives them, and the temperature.
+    """
+
+    folder: Path
+    config: dict
+    result: dict
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """`history.csv`: a row an epoch."""
+        return pd.read_csv(self.folder / HISTORY)
+
+    @cached_property
+    def bins(self) -> pd.DataFrame:
+        """`bins.csv`: a row per epoch and bin."""
+        return pd.read_csv(self.folder / BINS)
+
+    @cached_property
+    def predictions(self) -> dict[str, np.ndarray]:
+        """`predictions.npz`: val_logits, val_labels, test_logits, test_labels (float32, int64).
+
+        Raises:
+            RecordError: the file is missing or not the one the run wrote.
+        """
+        path = self.folder / PREDICTIONS
+        if not path.exists() or files.sha256(path.read_bytes()) != self.result["sha256"][PREDICTIONS]:
+            raise RecordError(f"{path} is missing or damaged: its SHA-256 is not the one in {RESULT}")
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether the run of this folder is finished."""
+    return (folder / RESULT).exists()
+
+
+def read(folder: Path, run: Run) -> Record:
+    """Read and check the finished record in `folder`.
+
+    Raises:
+        RecordError: a file is missing or damaged, or the record is of another run or another recipe than `run` has now.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        result = json.loads((folder / RESULT).read_text())
+        recipe, seed = config["recipe"], config["seed"]
+        for part in ("val", "test", "val_scaled", "test_scaled"):
+            for score in ("error", "ece_em"):
+                if not 0 <= result[part][score] <= 1:
+                    raise RecordError(f"{folder / RESULT}: {part} {score} is {result[part][score]}, not in [0, 1]")
+        float(result["temperature"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, RecordError):
+            raise
+        raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
+    if seed != run.seed:
+        raise RecordError(f"{folder / CONFIG}: seed is {seed}, expected {run.seed}")
+    for name, expected in as_json(run.recipe).items():
+        # a setting that is newer than the record has its default there
+        if name not in _COMPUTING and recipe.get(name, _default(name, expected)) != expected:
+            raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {recipe[name]}, now {expected}")
+    return Record(folder, config, result)
+
+
+def find(run: Run, runs: Path) -> Record | None:
+    """The run's record under `runs` or among the published ones; None, with a warning where one is damaged."""
+    for root in (Path(runs), PUBLISHED):
+        folder = run.folder(root)
+        if is_finished(folder):
+            try:
+                return read(folder, run)
+            except RecordError as error:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+    return None
+
+
+def as_json(recipe: Recipe) -> dict:
+    """A recipe as `config.json` gives it back: tuples are lists there, and infinity, which JSON lacks, a text."""
+
+    def plain(value):
+        if isinstance(value, dict):
+            return {name: plain(inner) for name, inner in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [plain(inner) for inner in value]
+        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+    return plain(dataclasses.asdict(recipe))
+
+
+def _default(name: str, otherwise):
+    field = {f.name: f for f in dataclasses.fields(Recipe)}[name]
+    if field.default is not dataclasses.MISSING:
+        return list(field.default) if isinstance(field.default, tuple) else field.default
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else otherwise

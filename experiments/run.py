@@ -1,0 +1,156 @@
+"""Train what a table or figure lacks: `python -m experiments.run --help`."""
+
+import argparse
+import multiprocessing
+import os
+import queue
+import sys
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+
+from tqdm import tqdm
+
+from experiments import grid, records
+from experiments.grid import Run
+from experiments.train import EXPLAINED, REFUSED, add_common_options, pick_device, train
+
+_progress = None  # in a worker: the queue that its epochs go to
+
+
+def missing(runs: list[Run], options) -> list[Run]:
+    """The runs without a sound record."""
+    return [run for run in runs if records.find(run, options.runs) is None]
+
+
+def _start_worker(progress) -> None:
+    global _progress
+    _progress = progress
+
+
+def _train_one(run: Run, options) -> tuple[dict | None, str]:
+    """In a worker: train a run; (result, "") or (None, what went wrong)."""
+    try:
+        result = train(
+            run,
+            data_root=options.data_root,
+            runs=options.runs,
+            device=options.device,
+            checkpoint_seconds=options.checkpoint_seconds,
+            download=options.download,
+            say=lambda text: _progress.put((run, text)),
+            on_epoch=lambda row: _progress.put((run, row)),
+        )
+    except (ValueError, *EXPLAINED) as error:
+        return None, str(error)
+    return result, ""
+
+
+def train_all(runs: list[Run], options) -> dict[Run, str]:
+    """Train runs in `options.workers` processes; returns what went wrong, by run.
+
+    On a terminal a bar counts the epochs that are left; elsewhere each finished run prints a line.
+    """
+    context = multiprocessing.get_context("spawn")
+    progress = context.Queue()
+    failures, done = {}, 0
+    epochs = dict.fromkeys(runs, 0)
+    bar = tqdm(total=sum(run.recipe.epochs for run in runs), unit="epoch", disable=None, smoothing=0.05)
+
+    def show() -> None:
+        while True:
+            try:
+                run, news = progress.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(news, str):
+                tqdm.write(f"{run}: {news}", file=sys.stdout)
+            else:
+                bar.update(news["epoch"] - epochs[run])
+                epochs[run] = news["epoch"]
+
+    with ProcessPoolExecutor(options.workers, context, _start_worker, (progress,)) as pool:
+        jobs = {pool.submit(_train_one, run, options): run for run in runs}
+        waiting = set(jobs)
+        try:
+            while waiting:
+                finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                show()
+                for job in finished:
+                    done += 1
+                    run, (result, failure) = jobs[job], job.result()
+                    if failure:
+                        failures[run] = failure
+                        tqdm.write(f"failed: {run}: {failure}", file=sys.stdout)
+                    elif bar.disable:
+                        test = result["test"]
+                        print(
+                            f"[{done}/{len(runs)}] {run}: test error {100 * test['error']:.2f} %, "
+                            f"ECE_EM {100 * test['ece_em']:.2f} %",
+                            flush=True,
+                        )
+                bar.set_postfix_str(f"{done}/{len(runs)} runs")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        finally:
+            bar.close()
+    return failures
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.run",
+        description="Train the runs that a table or figure is made from and that have no finished record yet. Runs cut "
+        "short go on from their checkpoints.",
+        epilog="example: python -m experiments.run --for table1 --scale quick --dataset cifar10 --model resnet50",
+    )
+    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.METHODS_OF)}")
+    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
+    for name in ("dataset", "model", "method"):
+        parser.add_argument(f"--{name}", help=f"only this {name}")
+    parser.add_argument("--seed", type=int, help="only this seed")
+    parser.add_argument(
+        "--workers", type=int, help="runs trained at once (default: one a core with --scale demo, else one)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print the runs that are missing and their commands")
+    add_common_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    # Threads of several processes that spin while they wait slow each other down a hundredfold.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    options = _arguments().parse_args(arguments)
+    try:
+        options.device = pick_device(options.device)
+        wanted = grid.runs_of(options.name, options.scale)
+        for name in ("dataset", "model", "method", "seed"):
+            choice = getattr(options, name)
+            if choice is not None:
+                known = sorted({getattr(run, name) for run in wanted})
+                if choice not in known:
+                    raise ValueError(f"--{name} {choice} is no part of it: choose from {', '.join(map(str, known))}")
+                wanted = [run for run in wanted if getattr(run, name) == choice]
+        if options.workers is None:
+            options.workers = (os.cpu_count() or 1) if options.scale == "demo" and options.device == "cpu" else 1
+        if options.workers < 1:
+            raise ValueError(f"--workers must be >= 1, got {options.workers}")
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    runs = missing(wanted, options)
+    if options.dry_run:
+        print("\n".join(run.command for run in runs))
+        return 0
+    if not runs:
+        print(f"{options.name}: all {len(wanted)} runs of scale {options.scale} are there")
+        return 0
+    print(f"{options.name}: training {len(runs)} of {len(wanted)} runs of scale {options.scale}", flush=True)
+    failures = train_all(runs, options)
+    for run, failure in failures.items():
+        print(f"failed: {run}: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

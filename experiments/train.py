@@ -1,0 +1,213 @@
+"""Train one run: `python -m experiments.train --help`."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+import data
+from experiments import checkpoint, records
+from experiments.grid import Run
+from experiments.lock import RunIsLocked, only_writer
+from experiments.recipes import METHODS, SCALES
+from experiments.trainer import CannotResume, Training, TrainingDiverged
+from models import MODELS
+
+REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
+EXPLAINED = (RunIsLocked, CannotResume, TrainingDiverged, OSError)  # errors whose message is all the user needs
+
+
+def train(
+    run: Run,
+    data_root: str | None = None,
+    runs: Path = Path("runs"),
+    device: torch.device | str = "cpu",
+    checkpoint_seconds: float = 60.0,
+    download: bool = False,
+    say: Callable[[str], None] = print,
+    on_epoch: Callable[[dict], None] = lambda row: None,
+) -> dict:
+    """Train a run unless its finished record is there; a run cut short goes on from its checkpoint.
+
+    Nothing is written before the data, the model and the loss are known to be sound.
+
+    Args:
+        run: what to train.
+        data_root: where datasets lie; None takes `data.load`'s default.
+        runs: the folder of run records.
+        device: where to train.
+        checkpoint_seconds: shortest time between two checkpoints.
+        download: fetch a missing dataset.
+        say: gets a line for what the user should know.
+        on_epoch: called after every epoch with its row of `history.csv`.
+
+    Returns:
+        `result.json`.
+
+    Raises:
+        ValueError: data or options that do not fit; `records.RecordError` for a record of another recipe.
+        RunIsLocked, CannotResume, TrainingDiverged: see there.
+    """
+    folder = run.folder(runs)
+    if (found := _finished(run, folder, say)) is not None:
+        return found
+    recipe = run.recipe
+    if recipe.threads:
+        torch.set_num_threads(recipe.threads)
+    splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **recipe.data_options)
+    folder.mkdir(parents=True, exist_ok=True)
+    with only_writer(folder):
+        if (found := _finished(run, folder, say)) is not None:  # by the process that held the lock before us
+            return found
+        result = Training(
+            run, splits, folder, torch.device(device), checkpoint_seconds, say=say, on_epoch=on_epoch
+        ).run()
+        (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
+        return result
+
+
+def _finished(run: Run, folder: Path, say: Callable[[str], None]) -> dict | None:
+    if not records.is_finished(folder):
+        return None
+    try:
+        return records.read(folder, run).result
+    except records.RecordError as error:
+        if "another recipe" in str(error):  # somebody's numbers: not ours to overwrite
+            raise
+        say(f"{error}: training it again")
+        (folder / records.RESULT).unlink()
+        return None
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that trains."""
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="where datasets lie (default: $ADAFOCAL_DATA, else datasets/)"
+    )
+    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default=None, help="where to train (default: cuda where there is one)"
+    )
+    parser.add_argument(
+        "--checkpoint-seconds",
+        metavar="S",
+        type=float,
+        default=60.0,
+        help="shortest time between two checkpoints, taken at an epoch's end (default: 60; 0 = every epoch)",
+    )
+    parser.add_argument("--download", action="store_true", help="fetch the dataset if it is missing")
+
+
+def pick_device(name: str | None) -> str:
+    """The device to train on.
+
+    Raises:
+        ValueError: CUDA was asked for and there is none.
+    """
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
+    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.train",
+        description="Train one run and leave its record in RUNS/<scale>/<dataset>/<model>/<method>/seed<k>/. "
+        "A finished run is not trained again; one that was cut short goes on from its last checkpoint and ends in "
+        "the same record as if it had never stopped.",
+        epilog="example: python -m experiments.train --dataset cifar10 --model resnet50 --method adafocal --seed 0 "
+        "--scale paper --data-root ~/datasets",
+    )
+    parser.add_argument("--dataset", required=True, help=f"one of {', '.join(data.DATASETS)}")
+    parser.add_argument("--model", required=True, help=f"one of {', '.join(MODELS)}")
+    parser.add_argument("--method", required=True, help=f"one of {', '.join(METHODS)}")
+    parser.add_argument("--seed", type=int, default=0, help="of initialisation, order and augmentation (default: 0)")
+    parser.add_argument(
+        "--scale",
+        default="paper",
+        help=f"one of {', '.join(SCALES)}: embedded data in minutes, a fifth of the paper's epochs, the paper's "
+        "settings (default: paper)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="override a value of the recipe, e.g. --set epochs=4 --set loss_options.lam=2; may be given again. The "
+        "run's folder is named after it, so it never fills a table's cell",
+    )
+    add_common_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    options = _arguments().parse_args(arguments)
+    try:
+        run = Run.make(
+            options.scale, options.dataset, options.model, options.method, options.seed, tuple(options.overrides)
+        )
+        device = pick_device(options.device)
+        recipe = run.recipe
+        print(f"{run} on {device}: {recipe.epochs} epochs -> {run.folder(options.runs)}", flush=True)
+        late = [milestone for milestone in recipe.milestones if milestone >= recipe.epochs]
+        if late:
+            print(f"note: milestones {late} lie beyond the last of {recipe.epochs} epochs: lr stays as it is there")
+        with EpochProgress(recipe.epochs) as progress:
+            result = train(
+                run,
+                data_root=options.data_root,
+                runs=options.runs,
+                device=device,
+                checkpoint_seconds=options.checkpoint_seconds,
+                download=options.download,
+                say=progress.say,
+                on_epoch=progress,
+            )
+    except (ValueError, *EXPLAINED) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    test, scaled = result["test"], result["test_scaled"]
+    print(
+        f"test error {100 * test['error']:.2f} %, ECE_EM ({recipe.num_bins} bins) {100 * test['ece_em']:.2f} % before "
+        f"and {100 * scaled['ece_em']:.2f} % after temperature scaling (T = {result['temperature']:.1f})"
+    )
+    return 0
+
+
+class EpochProgress:
+    """A bar over epochs on a terminal; elsewhere a line now and then, for who follows the log of a job."""
+
+    def __init__(self, epochs: int, seconds_between_lines: float = 10.0):
+        self.bar = tqdm(total=epochs, unit="epoch", disable=None)
+        self.between, self.last = seconds_between_lines, time.monotonic()
+
+    def __enter__(self) -> "EpochProgress":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
+
+    def say(self, text: str) -> None:
+        """Print a line without tearing the bar."""
+        tqdm.write(text, file=sys.stdout)
+
+    def __call__(self, row: dict) -> None:
+        """Show an epoch's row of `history.csv`."""
+        text = f"val error {100 * row['val_error']:.2f} %, val ECE_EM {100 * row['val_ece_em']:.2f} %"
+        if self.bar.disable:
+            if time.monotonic() - self.last >= self.between:
+                print(f"epoch {row['epoch']}: train loss {row['train_loss']:.4f}, {text}", flush=True)
+                self.last = time.monotonic()
+            return
+        self.bar.n = row["epoch"]
+        self.bar.set_postfix_str(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""Training one run: read `Training.run` first."""
+
+import time
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+import losses
+import models
+from calibration import summary
+from data import Splits
+from experiments import checkpoint, files, records
+from experiments.evaluate import TrainingConfidence, bin_rows, epoch_scores, predict
+from experiments.grid import Run
+from experiments.provenance import environment
+from experiments.recipes import Recipe
+from posthoc import TemperatureScaling
+
+
+class TrainingDiverged(RuntimeError):
+    """The loss became NaN or infinite."""
+
+
+class CannotResume(RuntimeError):
+    """The checkpoint is of another recipe, seed or data."""
+
+
+def learning_rate(recipe: Recipe, epoch: int) -> float:
+    """The learning rate of an epoch (0-based): multiplied by `lr_factor` at every milestone passed."""
+    return recipe.lr * recipe.lr_factor ** sum(epoch >= milestone for milestone in recipe.milestones)
+
+
+class Training:
+    """One run, from its recipe, seed and data to its record.
+
+    Args:
+        run: names the recipe and the seed.
+        splits: train, val and test; the test split is only ever scored.
+        folder: the run's folder, which exists and is locked.
+        device: where to train.
+        checkpoint_seconds: shortest time between two checkpoints, which are taken at the end of an epoch.
+        say: gets a line for what the user should know.
+        on_epoch: called after every epoch with its row of `history.csv`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        splits: Splits,
+        folder,
+        device: torch.device,
+        checkpoint_seconds: float = 60.0,
+        say: Callable[[str], None] = print,
+        on_epoch: Callable[[dict], None] = lambda row: None,
+    ):
+        self.run_id, self.recipe, self.folder, self.device = run, run.recipe, folder, device
+        self.checkpoint_seconds, self.say, self.on_epoch = checkpoint_seconds, say, on_epoch
+        self.train, self.val, self.test = (split.to(device) for split in splits)
+
+        torch.manual_seed(run.seed)
+        self.model = build_model(self.recipe, self.train.num_classes).to(device)
+        self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
+            device
+        )
+        self.optimizer = torch.optim.SGD(
+            self.model.parameters(),
+            lr=self.recipe.lr,
+            momentum=self.recipe.momentum,
+            nesterov=self.recipe.nesterov,
+            weight_decay=self.recipe.weight_decay,
+        )
+        self.epoch, self.steps = 0, 0  # both count what is done
+        self.history: list[dict] = []
+        self.bins: list[dict] = []
+        self.val_logits = self.test_logits = None
+
+    def run(self) -> dict:
+        """Train to the end, from the last checkpoint if there is one, and write the record; returns `result.json`.
+
+        Raises:
+            TrainingDiverged: the loss became NaN or infinite; the last checkpoint is kept.
+        """
+        self.restore()
+        files.write_json(self.folder / records.CONFIG, self.config())
+        history = files.CsvLog(self.folder / records.HISTORY, self.history)
+        bins = files.CsvLog(self.folder / records.BINS, self.bins)
+        saved = time.monotonic()
+        while self.epoch < self.recipe.epochs:
+            row, bin_rows = self.train_epoch()
+            history.extend([row])
+            bins.extend(bin_rows)
+            self.history.append(row)
+            self.bins += bin_rows
+            self.epoch += 1
+            if time.monotonic() - saved >= self.checkpoint_seconds or self.epoch == self.recipe.epochs:
+                checkpoint.save(self.folder, self.state())
+                saved = time.monotonic()
+            self.on_epoch(row)
+        return self.finish()
+
+    def train_epoch(self) -> tuple[dict, list[dict]]:
+        """One pass over the training split, the gamma update, and the epoch's rows of history.csv and bins.csv."""
+        recipe, begin = self.recipe, time.monotonic()
+        lr = learning_rate(recipe, self.epoch)
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        seen = TrainingConfidence(len(self.train), self.device)
+        total = torch.zeros((), device=self.device, dtype=torch.float64)
+
+        self.model.train()
+        for batch in self.train.train_batches(recipe.batch_size, seed=self.run_id.seed, epoch=self.epoch):
+            logits = self.model(batch.inputs)
+            loss = self.loss(logits, batch.labels)
+            self.check_finite(loss)
+            self.optimizer.zero_grad()
+            loss.backward()
+            if recipe.clip_norm:
+                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
+            self.optimizer.step()
+            self.steps += 1
+            total += loss.detach() * (1 if recipe.reduction == "sum" else len(batch.labels))
+            seen.add(batch.index, logits, batch.labels)
+            if recipe.update_every and self.steps % recipe.update_every == 0:
+                self.update_gamma(predict(self.model, self.val, recipe.eval_batch_size))
+
+        self.val_logits = predict(self.model, self.val, recipe.eval_batch_size)
+        self.test_logits = predict(self.model, self.test, recipe.eval_batch_size)
+        for logits in (total, self.val_logits, self.test_logits):
+            self.check_finite(logits, now=True)
+        if not recipe.update_every:
+            self.update_gamma(self.val_logits)
+        row = {
+            "epoch": self.epoch + 1,
+            "lr": lr,
+            "train_loss": total.item() / len(self.train),
+            **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
+            **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
+        }
+        gammas = getattr(self.loss, "gammas", None)
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, seen, gammas, recipe.num_bins)
+        return row | {"seconds": round(time.monotonic() - begin, 3)}, rows
+
+    def update_gamma(self, val_logits: torch.Tensor) -> None:
+        """Give the validation set to a loss that adapts to it."""
+        if hasattr(self.loss, "update"):
+            self.loss.update(val_logits, self.val.labels)
+
+    def check_finite(self, value: torch.Tensor, now: bool = False) -> None:
+        """Stop at a NaN or infinite value. On a GPU a step's loss is not waited for: the epoch's total tells."""
+        if (now or self.device.type == "cpu") and not torch.isfinite(value).all():
+            raise TrainingDiverged(
+                f"{self.run_id}: NaN or infinity in epoch {self.epoch + 1} of {self.recipe.epochs}, after step "
+                f"{self.steps}: stopped; lower the learning rate (--set lr=...) or clip_norm"
+            )
+
+    def finish(self) -> dict:
+        """Score the final model before and after temperature scaling and write the rest of the record."""
+        if self.val_logits is None:  # resumed after the last epoch
+            self.val_logits = predict(self.model, self.val, self.recipe.eval_batch_size)
+            self.test_logits = predict(self.model, self.test, self.recipe.eval_batch_size)
+        labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
+        logits = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            scaling = TemperatureScaling(self.recipe.num_bins).fit(logits["val"], labels["val"])
+        for warning in caught:
+            self.say(f"{self.run_id}: {warning.message}")
+        result = {
+            "run": str(self.run_id),
+            "epochs": self.epoch,
+            "steps": self.steps,
+            "num_bins": self.recipe.num_bins,
+            "temperature": scaling.temperature_,
+            "seconds": round(sum(row["seconds"] for row in self.history), 3),
+        }
+        for name in ("val", "test"):
+            result[name] = summary(logits[name], labels[name], self.recipe.num_bins)
+        for name in ("val", "test"):
+            scaled = scaling.transform(logits[name])
+            result[f"{name}_scaled"] = summary(scaled, labels[name], self.recipe.num_bins)
+        arrays = {}
+        for name in ("val", "test"):
+            arrays |= {f"{name}_logits": logits[name].numpy(), f"{name}_labels": labels[name].numpy()}
+        files.write_bytes(self.folder / records.HISTORY, files.csv_text(self.history).encode())
+        files.write_bytes(self.folder / records.BINS, files.csv_text(self.bins).encode())
+        result["sha256"] = {records.PREDICTIONS: files.write_npz(self.folder / records.PREDICTIONS, arrays)}
+        files.write_json(self.folder / records.RESULT, result)
+        return result
+
+    def config(self) -> dict:
+        """`config.json`: everything that led to this run."""
+        return {
+            "run": str(self.run_id),
+            "seed": self.run_id.seed,
+            "recipe": records.as_json(self.recipe),
+            "data": {
+                name: {"samples": len(split), "sha256": split.fingerprint}
+                for name, split in (("train", self.train), ("val", self.val), ("test", self.test))
+            },
+            "classes": list(self.train.classes),
+            "parameters": sum(p.numel() for p in self.model.parameters()),
+            "environment": environment(self.device),
+        }
+
+    def state(self) -> dict:
+        """All that the rest of the run depends on."""
+        return {
+            "identity": self.identity(),
+            "epoch": self.epoch,
+            "steps": self.steps,
+            "model": self.model.state_dict(),
+            "loss": self.loss.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "history": self.history,
+            "bins": self.bins,
+        }
+
+    def identity(self) -> dict:
+        """What a checkpoint must agree on to be gone on from."""
+        return {
+            "recipe": records.as_json(self.recipe),
+            "seed": self.run_id.seed,
+            "data": [split.fingerprint for split in (self.train, self.val, self.test)],
+        }
+
+    def restore(self) -> None:
+        """Go on from the newest sound checkpoint, if there is one.
+
+        Raises:
+            CannotResume: it is of another recipe, seed or data.
+        """
+        state = checkpoint.load(self.folder, self.say)
+        if state is None:
+            return
+        for name, mine in self.identity().items():
+            if state["identity"][name] != mine:
+                raise CannotResume(
+                    f"{self.folder / checkpoint.CURRENT} was made with another {name}: move the folder away to start "
+                    f"again ({_difference(state['identity'][name], mine)})"
+                )
+        self.model.load_state_dict(state["model"])
+        self.loss.load_state_dict(state["loss"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        torch.set_rng_state(state["rng"])
+        if state["cuda_rng"] is not None and self.device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        self.epoch, self.steps = state["epoch"], state["steps"]
+        self.history, self.bins = state["history"], state["bins"]
+        self.say(f"going on after epoch {self.epoch} of {self.recipe.epochs}")
+
+
+def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
+    """The recipe's model, freshly initialised from torch's current random state."""
+    return models.build(recipe.model, recipe.dataset, num_classes=num_classes, **recipe.model_options)
+
+
+def _difference(theirs, mine) -> str:
+    if not isinstance(mine, dict):
+        return f"{theirs!r}, now {mine!r}"
+    return ", ".join(
+        f"{name} {theirs.get(name)!r}, now {new!r}" for name, new in mine.items() if theirs.get(name) != new
+    )

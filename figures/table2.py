@@ -1,0 +1,16 @@
+"""Table 2: test error (`make table2`)."""
+
+import sys
+
+from figures.command import main
+from figures.tables import Block, Table
+
+TABLE = Table(
+    name="table2",
+    title="Table 2: test error (%)",
+    notes="Share of the test set that is classified wrongly; temperature scaling does not change it.",
+    blocks=(Block("error", "Error", lambda record: 100 * record.result["test"]["error"]),),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(TABLE))
