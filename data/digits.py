@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from .arrays import ArraySplit
@@ -50,6 +49,8 @@ def load(
     Raises:
         ValueError: sizes that leave a split empty, a negative noise, fewer than one draw.
     """
+    from sklearn.datasets import load_digits  # takes a second to import, and no other dataset needs it
+
     if noise < 0:
         raise ValueError(f"noise must be >= 0, got {noise}")
     for option, draws in (("val_draws", val_draws), ("test_draws", test_draws)):

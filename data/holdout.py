@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from sklearn.model_selection import train_test_split
 from torch import Tensor
 
 
@@ -36,6 +35,8 @@ def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor
         val_size: samples to hold out, in [1, N - 1].
         seed: >= 0.
     """
+    from sklearn.model_selection import train_test_split  # takes a second to import, and few datasets need it
+
     check_size("val_size", val_size, len(labels))
     try:
         train, val = train_test_split(

@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -56,10 +56,10 @@ def list_images(tree: Tree, part: str, classes: tuple[str, ...], below: str = ""
     by_folder: dict[str, list[str]] = {}
     for path in tree.files:
         if path.lower().endswith(SUFFIXES):
-            by_folder.setdefault(str(PurePosixPath(path).parent), []).append(path)
+            by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     paths, labels = [], []
     for label, name in enumerate(classes):
-        folder = str(PurePosixPath(part, name, below))
+        folder = "/".join(filter(None, (part, name, below)))
         found = sorted(by_folder.get(folder, []))
         if not found:
             raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder}/ of {tree.where}")

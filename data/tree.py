@@ -3,7 +3,7 @@
 import os
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple, Self
 
 from .errors import DataError
@@ -48,7 +48,7 @@ class Tree:
 
     def subfolders(self, folder: str) -> list[str]:
         """Sorted names of the folders directly in `folder`."""
-        return sorted(path.name for path in map(PurePosixPath, self.folders) if str(path.parent) == folder)
+        return sorted(path.rpartition("/")[2] for path in self.folders if path.rpartition("/")[0] == folder)
 
 
 class FolderTree(Tree):
@@ -64,17 +64,21 @@ class FolderTree(Tree):
         self._folder = folder
         for entry in entries:
             if (folder / entry).is_file():
-                self._add(folder / entry)
+                self._add(entry)
             for parent, folders, names in os.walk(folder / entry, followlinks=True):
                 folders[:] = [name for name in folders if not name.startswith(".")]
-                self.folders.add(Path(parent).relative_to(folder).as_posix())
+                relative = Path(parent).relative_to(folder).as_posix()
+                self.folders.add(relative)
                 for name in names:
                     if not name.startswith("."):
-                        self._add(Path(parent, name))
+                        self._add(f"{relative}/{name}")
 
-    def _add(self, path: Path) -> None:
-        stat = path.stat()
-        self.files[path.relative_to(self._folder).as_posix()] = File(stat.st_size, stat.st_mtime_ns)
+    def _add(self, path: str) -> None:
+        try:
+            stat = os.stat(os.path.join(self.where, path))
+        except OSError as error:
+            raise DataError(f"cannot read {self._folder / path}: {error.strerror}") from error
+        self.files[path] = File(stat.st_size, stat.st_mtime_ns)
 
     def read(self, path: str) -> bytes:
         """The content of one file. Raises DataError naming one that cannot be read."""
@@ -115,9 +119,9 @@ class ZipTree(Tree):
         self._open.append(opened)
         for info in opened.infolist():
             check_member(archive, info.filename)
-            parts = PurePosixPath(info.filename).parts
-            parts = parts[1:] if parts[:1] == (strip,) else parts
-            if any(part.startswith(".") for part in parts) or parts[:1] == ("__MACOSX",):
+            parts = [part for part in info.filename.split("/") if part not in ("", ".")]
+            parts = parts[1:] if parts[:1] == [strip] else parts
+            if any(part.startswith(".") for part in parts) or parts[:1] == ["__MACOSX"]:
                 continue
             self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
             path = "/".join(parts)
