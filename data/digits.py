@@ -47,12 +47,14 @@ def load(
         train [train_size], val [val_size val_draws], test [(1797 - train_size - val_size) test_draws].
 
     Raises:
-        ValueError: sizes that leave a split empty, a negative noise, fewer than one draw.
+        ValueError: sizes that leave a split empty, a negative noise or shift, fewer than one draw.
     """
     from sklearn.datasets import load_digits  # takes a second to import, and no other dataset needs it
 
     if noise < 0:
         raise ValueError(f"noise must be >= 0, got {noise}")
+    if shift < 0:
+        raise ValueError(f"shift must be >= 0, got {shift}")
     for option, draws in (("val_draws", val_draws), ("test_draws", test_draws)):
         if draws < 1:
             raise ValueError(f"{option} must be >= 1, got {draws}")
