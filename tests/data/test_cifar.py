@@ -1,0 +1,376 @@
+"""CIFAR out of folders, zips and the official files, and what is said of broken ones."""
+
+import hashlib
+import io
+import os
+import pickle
+import shutil
+import tarfile
+import warnings
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.datasets import CIFAR10, CIFAR100
+
+import data.image_folder
+from data import DataError, load
+
+from .conftest import CIFAR10_CLASSES, write_class_folders, write_image, zip_folder
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The paths of the images that are decoded, in order."""
+    paths = []
+    decode = data.image_folder.decode
+
+    def spy(tree, path, size):
+        paths.append(path)
+        return decode(tree, path, size)
+
+    monkeypatch.setattr(data.image_folder, "decode", spy)
+    return paths
+
+
+def fingerprints(root, **options):
+    return [split.fingerprint for split in load("cifar10", root=root, val_size=6, **options)]
+
+
+def cache_files(root):
+    return sorted((root / ".cache").glob("*.npz"))
+
+
+# Folders
+
+
+def test_folder_gives_pixels_labels_and_sizes(cifar_root):
+    splits = load("cifar10", root=cifar_root, val_size=6)
+    assert [len(split) for split in splits] == [24, 6, 20]
+    assert splits.test.classes == CIFAR10_CLASSES
+    for split, part, count in ((splits.train, "train", 3), (splits.val, "train", 3), (splits.test, "test", 2)):
+        for i, source in enumerate(split.index.tolist()):
+            label, number = divmod(source, count)
+            assert int(split.labels[i]) == label
+            expected = np.asarray(Image.open(cifar_root / part / CIFAR10_CLASSES[label] / f"{number}.png"))
+            assert np.array_equal(split.images[i].permute(1, 2, 0).numpy(), expected)
+    sample = splits.test[0][0]
+    expected = splits.test.images[0] / 255
+    for c, (mean, std) in enumerate(zip((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010), strict=True)):
+        torch.testing.assert_close(sample[c], (expected[c] - mean) / std)
+
+
+def test_split_is_disjoint_uniform_and_fixed_by_its_seed(cifar_root):
+    splits = load("cifar10", root=cifar_root, val_size=6)
+    assert sorted(splits.train.index.tolist() + splits.val.index.tolist()) == list(range(30))
+    order = np.arange(30)
+    np.random.RandomState(0).shuffle(order)  # the authors' way
+    assert splits.val.index.tolist() == sorted(order[:6].tolist())
+    assert fingerprints(cifar_root) == fingerprints(cifar_root, seed=0) != fingerprints(cifar_root, seed=1)
+
+
+def test_only_training_images_are_augmented(cifar_root):
+    splits = load("cifar10", root=cifar_root, val_size=6)
+    assert (splits.train.crop_padding, splits.train.flip) == (4, True)
+    for split in splits[1:]:
+        assert (split.crop_padding, split.flip) == (0, False)
+    plain = load("cifar10", root=cifar_root, val_size=6, crop_padding=0, flip=False).train
+    assert (plain.crop_padding, plain.flip) == (0, False)
+
+
+def test_folder_of_the_datasets_name_and_environment(cifar_root, tmp_path_factory, monkeypatch):
+    expected = fingerprints(cifar_root)
+    root = tmp_path_factory.mktemp("root")
+    (root / "cifar10").mkdir()
+    for part in ("train", "test"):
+        shutil.move(cifar_root / part, root / "cifar10" / part)
+    assert fingerprints(root) == expected
+    monkeypatch.setenv("ADAFOCAL_DATA", str(root))
+    assert fingerprints(None) == expected
+
+
+def test_hidden_and_foreign_files_are_ignored(cifar_root):
+    expected = fingerprints(cifar_root)
+    (cifar_root / "train" / "cat" / ".DS_Store").write_bytes(b"junk")
+    (cifar_root / "train" / "cat" / "._0.png").write_bytes(b"junk")
+    (cifar_root / "train" / "cat" / "readme.txt").write_bytes(b"junk")
+    (cifar_root / "train" / ".ipynb_checkpoints").mkdir()
+    assert fingerprints(cifar_root) == expected
+
+
+def test_cifar100_wants_a_hundred_classes(tmp_path):
+    names = [f"class{i:02}" for i in range(100)]
+    write_class_folders(tmp_path, {"train": 1, "test": 1}, names, size=32, suffix="webp")
+    splits = load("cifar100", root=tmp_path, val_size=10)
+    assert splits.train.num_classes == 100
+    assert [len(split) for split in splits] == [90, 10, 100]
+    with pytest.raises(DataError, match="expected 10 class folders in train/ of .*, found 100"):
+        load("cifar10", root=tmp_path, val_size=10)
+
+
+# Zips
+
+
+@pytest.mark.parametrize(("num_archives", "prefix"), [(1, ""), (2, ""), (2, "cifar10/")])
+def test_zips_give_what_the_folder_gives(cifar_root, tmp_path_factory, num_archives, prefix):
+    root = tmp_path_factory.mktemp("zips")
+    zip_folder(cifar_root, [root / f"cifar10-part{k}.zip" for k in range(num_archives)], prefix)
+    (root / "cifar100-part1.zip").write_bytes(b"of another dataset")
+    assert fingerprints(root) == fingerprints(cifar_root)
+    assert [path.name for path in root.iterdir() if path.is_dir()] == [".cache"]  # nothing was unpacked
+
+
+@pytest.mark.parametrize("name", ["../../evil.png", "/tmp/evil.png", "train\\..\\..\\evil.png", "C:/evil.png"])
+def test_zip_member_that_points_outside_is_refused(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "cifar10.zip", "w") as file:
+        file.writestr(name, b"x")
+    with pytest.raises(DataError, match="cifar10.zip: member .*evil.png' points outside the archive"):
+        load("cifar10", root=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["cifar10.zip"]
+
+
+def test_truncated_zip_is_named(cifar_root, tmp_path_factory):
+    root = tmp_path_factory.mktemp("zips")
+    zip_folder(cifar_root, [root / "cifar10.zip"])
+    os.truncate(root / "cifar10.zip", 1000)
+    with pytest.raises(DataError, match="cannot open .*cifar10.zip: File is not a zip file; fetch it again"):
+        load("cifar10", root=root)
+
+
+def test_zip_with_a_flipped_bit_is_named(cifar_root, tmp_path_factory):
+    root = tmp_path_factory.mktemp("zips")
+    zip_folder(cifar_root, [root / "cifar10.zip"])
+    with zipfile.ZipFile(root / "cifar10.zip") as file:
+        info = file.getinfo("train/dog/1.png")
+    content = bytearray((root / "cifar10.zip").read_bytes())
+    content[info.header_offset + 30 + len(info.filename) + 500] ^= 1
+    (root / "cifar10.zip").write_bytes(content)
+    with pytest.raises(DataError, match="cifar10.zip: cannot read member 'train/dog/1.png': Bad CRC-32"):
+        load("cifar10", root=root, val_size=6)
+    assert cache_files(root) == []
+
+
+def test_zip_parts_must_not_repeat_a_member(cifar_root, tmp_path_factory):
+    root = tmp_path_factory.mktemp("zips")
+    zip_folder(cifar_root, [root / "cifar10-a.zip"])
+    zip_folder(cifar_root, [root / "cifar10-b.zip"])
+    with pytest.raises(DataError, match="cifar10-b.zip: member 'test/airplane/0.png' comes twice"):
+        load("cifar10", root=root)
+
+
+def test_zip_member_that_claims_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("data.tree.MAX_MEMBER_BYTES", 10)
+    with zipfile.ZipFile(tmp_path / "cifar10.zip", "w") as file:
+        file.writestr("train/cat/0.png", b"x" * 11)
+    with pytest.raises(DataError, match="cifar10.zip: member 'train/cat/0.png' claims 11 bytes"):
+        load("cifar10", root=tmp_path)
+
+
+# Broken folders
+
+
+def test_renamed_class_folder(cifar_root):
+    (cifar_root / "test" / "dog").rename(cifar_root / "test" / "hound")
+    with pytest.raises(DataError, match="class folder 'dog' is in train/ but not in test/ of "):
+        load("cifar10", root=cifar_root)
+
+
+def test_class_folder_that_only_test_has(cifar_root):
+    shutil.rmtree(cifar_root / "train" / "ship")
+    with pytest.raises(DataError, match="class folder 'ship' is in test/ but not in train/ of "):
+        load("cifar10", root=cifar_root)
+
+
+def test_class_folder_missing_in_both(cifar_root):
+    shutil.rmtree(cifar_root / "train" / "ship")
+    shutil.rmtree(cifar_root / "test" / "ship")
+    with pytest.raises(DataError, match="expected 10 class folders in train/ of .*, found 9"):
+        load("cifar10", root=cifar_root)
+
+
+def test_part_missing(cifar_root):
+    shutil.rmtree(cifar_root / "test")
+    with pytest.raises(DataError, match="class folder 'airplane' is in train/ but not in test/"):
+        load("cifar10", root=cifar_root)
+
+
+def test_empty_class(cifar_root):
+    for path in (cifar_root / "train" / "frog").iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=r"no images \(.png, .*\) in train/frog/ of "):
+        load("cifar10", root=cifar_root)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", "half"])
+def test_unreadable_image(cifar_root, content):
+    path = cifar_root / "train" / "deer" / "1.png"
+    path.write_bytes(path.read_bytes()[:1500] if content == "half" else content)
+    with pytest.raises(DataError, match="cannot decode image train/deer/1.png in .*"):
+        load("cifar10", root=cifar_root)
+
+
+def test_dangling_link(cifar_root):
+    (cifar_root / "train" / "deer" / "9.png").symlink_to(cifar_root / "gone.png")
+    with pytest.raises(DataError, match=r"cannot read .*train/deer/9.png: No such file"):
+        load("cifar10", root=cifar_root)
+
+
+def test_wrong_size(cifar_root):
+    write_image(cifar_root / "test" / "cat" / "1.png", 31, np.random.default_rng(0))
+    with pytest.raises(DataError, match="image test/cat/1.png in .* is 31x31, expected 32x32"):
+        load("cifar10", root=cifar_root)
+
+
+@pytest.mark.parametrize("val_size", [0, 30, 5000])
+def test_val_size_out_of_range(cifar_root, val_size):
+    with pytest.raises(ValueError, match=f"val_size must be at least 1 and below the 30 samples .*, got {val_size}"):
+        load("cifar10", root=cifar_root, val_size=val_size)
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match=r"no cifar10 in .*: looked for .*python -m data cifar10 --data-root ") as caught:
+        load("cifar10", root=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+# The cache
+
+
+def test_cache_is_reused_and_holds_no_pickle(cifar_root, decoded):
+    first = fingerprints(cifar_root)
+    assert len(decoded) == 50
+    assert fingerprints(cifar_root) == first
+    assert len(decoded) == 50
+    (cached,) = cache_files(cifar_root)
+    with np.load(cached, allow_pickle=False) as file:
+        assert file["train"].shape == (30, 3, 32, 32)
+
+
+def test_changed_image_is_decoded_anew_and_the_old_cache_goes(cifar_root, decoded):
+    first = fingerprints(cifar_root)
+    old = cache_files(cifar_root)
+    write_image(cifar_root / "test" / "cat" / "1.png", 32, np.random.default_rng(9))
+    assert fingerprints(cifar_root) != first
+    assert len(decoded) == 100
+    assert len(cache_files(cifar_root)) == 1
+    assert cache_files(cifar_root) != old
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty"])
+def test_corrupt_cache_is_rebuilt(cifar_root, decoded, damage):
+    first = fingerprints(cifar_root)
+    (cached,) = cache_files(cifar_root)
+    content = bytearray(cached.read_bytes())
+    content[len(content) // 2] ^= 4
+    cached.write_bytes({"truncate": content[:-100], "flip": content, "empty": b""}[damage])
+    assert fingerprints(cifar_root) == first
+    assert len(decoded) == 100
+    assert fingerprints(cifar_root) == first
+    assert len(decoded) == 100
+
+
+def test_root_that_cannot_be_written_is_read_all_the_same(cifar_root, monkeypatch):
+    expected = fingerprints(cifar_root)
+    shutil.rmtree(cifar_root / ".cache")
+    (cifar_root / ".cache").write_text("a file where the folder should be")
+    with pytest.warns(UserWarning, match="decoding the images on every run"):
+        assert fingerprints(cifar_root) == expected
+
+
+def test_full_disk_leaves_no_half_written_cache(cifar_root, monkeypatch):
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("data.cache.np.savez", full)
+    with pytest.warns(UserWarning, match="No space left on device"):
+        fingerprints(cifar_root)
+    assert [path.name for path in (cifar_root / ".cache").iterdir()] == ["cifar10.lock"]
+
+
+# The official files
+
+
+@pytest.fixture(params=[CIFAR10, CIFAR100])
+def official(request, tmp_path, monkeypatch):
+    """A root with a small official archive of either dataset, and torchvision's checksums made to fit."""
+    source, fine = request.param, request.param is CIFAR100
+    rng = np.random.default_rng(0)
+    num_classes = 100 if fine else 10
+    names = [f"class {i}" for i in range(num_classes)]
+    files = {}
+    for name, _ in [*source.train_list, *source.test_list]:
+        labels = [i % num_classes for i in range(20)]
+        pixels = rng.integers(0, 256, (20, 3072), dtype=np.uint8)
+        files[name] = pickle.dumps({"data": pixels, "fine_labels" if fine else "labels": labels})
+    files[source.meta["filename"]] = pickle.dumps({source.meta["key"]: names})
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    with tarfile.open(tmp_path / source.filename, "w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(f"{source.base_folder}/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    for table in ("train_list", "test_list"):
+        monkeypatch.setattr(source, table, [[name, md5[name]] for name, _ in getattr(source, table)])
+    monkeypatch.setattr(source, "meta", {**source.meta, "md5": md5[source.meta["filename"]]})
+    monkeypatch.setattr(source, "tgz_md5", hashlib.md5((tmp_path / source.filename).read_bytes()).hexdigest())
+    return "cifar100" if fine else "cifar10", tmp_path, source
+
+
+def test_official_archive(official):
+    name, root, source = official
+    splits = load(name, root=root, val_size=4)
+    num_train = 20 * len(source.train_list)
+    assert [len(split) for split in splits] == [num_train - 4, 4, 20]
+    reference = source(root, train=False)
+    assert splits.test.labels.tolist() == reference.targets
+    assert np.array_equal(splits.test.images.permute(0, 2, 3, 1).numpy(), reference.data)
+    assert splits.test.classes == tuple(reference.classes)
+    (root / source.filename).unlink()
+    again = load(name, root=root, val_size=4)  # out of the folder now
+    assert [split.fingerprint for split in again] == [split.fingerprint for split in splits]
+
+
+def test_official_files_come_before_folders(official):
+    name, root, _ = official
+    write_class_folders(root, {"train": 1, "test": 1}, ["only one"], size=32)
+    assert len(load(name, root=root, val_size=4).test) == 20
+
+
+def test_damaged_official_archive_is_not_unpacked(official):
+    name, root, source = official
+    os.truncate(root / source.filename, 1000)
+    with pytest.raises(DataError, match=f"{source.filename} has a wrong MD5"):
+        load(name, root=root)
+    assert [path.name for path in root.iterdir()] == [source.filename]
+
+
+def test_tampered_official_file_is_not_unpickled(official):
+    name, root, source = official
+    load(name, root=root, val_size=4)
+    first = source.train_list[0][0]
+    (root / source.base_folder / first).write_bytes(b"cos\nsystem\n(S'exit 1'\ntR.")
+    with pytest.raises(DataError, match=f"{first} has a wrong MD5"):
+        load(name, root=root)
+    (root / source.base_folder / first).unlink()
+    with pytest.raises(DataError, match=f"{first} is missing"):
+        load(name, root=root)
+
+
+def test_hostile_official_archive_writes_nothing_outside(official, monkeypatch):
+    name, root, source = official
+    with tarfile.open(root / source.filename, "w:gz") as tar:
+        tar.addfile(tarfile.TarInfo("../evil"), None)
+    monkeypatch.setattr(source, "tgz_md5", hashlib.md5((root / source.filename).read_bytes()).hexdigest())
+    with pytest.raises(DataError, match="member '../evil' points outside"):
+        load(name, root=root)
+    assert not (root / "evil").exists()
+    assert not (root.parent / "evil").exists()
+
+
+def test_no_warning_in_ordinary_use(cifar_root):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fingerprints(cifar_root)
