@@ -191,6 +191,8 @@ def check(made: Recipe) -> Recipe:
     if not made.lr > 0:
         raise ValueError(f"lr must be > 0, got {made.lr}")
     _choose("optimizer", made.optimizer, OPTIMIZERS)
+    if made.reduction == "none":
+        raise ValueError('reduction must be "sum" or "mean", got "none": one cannot train on a loss a sample')
     losses.build(made.loss, reduction=made.reduction, **made.loss_options)
     return made
 

@@ -1,0 +1,63 @@
+# The front door: `make help` lists what it makes. PY=python3 uses your own environment instead of .venv.
+SCALE ?= demo
+PYTHON ?= python3
+VENV ?= .venv
+RUNS ?= runs
+OUT ?= out
+
+ifdef PY
+READY :=
+READY_DEV :=
+else
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+endif
+
+# Threads that spin while they wait starve a process beside them.
+export OMP_WAIT_POLICY ?= PASSIVE
+
+TABLES := table1 table2
+
+.DEFAULT_GOAL := help
+.PHONY: help all $(TABLES) test test-slow lint format clean
+
+help: ## list the targets
+	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
+	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\)/$(TABLES)/' | expand -t 24
+
+$(TABLES): $(READY) ## the paper's tables, from run records; at SCALE=demo what is missing is trained first
+ifeq ($(SCALE),demo)
+	@$(PY) -m experiments.run --for $@ --scale demo --runs $(RUNS)
+endif
+	@$(PY) -m figures.$@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
+
+all: $(TABLES) ## every table and figure of a scale
+
+test: $(READY_DEV) ## the tests, in a few minutes
+	@$(PY) -m pytest -m "not slow"
+
+test-slow: $(READY_DEV) ## also the long ones
+	@$(PY) -m pytest
+
+lint: $(READY_DEV) ## ruff: rules and format
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: $(READY_DEV) ## let ruff mend what it can
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+clean: ## remove the output; the runs and the environment stay
+	rm -rf $(OUT)
+
+$(VENV)/.ready: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	@echo "setting up $(VENV) from requirements.txt: torch is large, this takes some minutes"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.ready-dev: $(VENV)/.ready requirements-dev.txt
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,151 @@
+"""The command lines: one clear line and exit status 2 for what cannot be done, nothing half-written."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from experiments import records, run, train
+from experiments.grid import Run
+from experiments.provenance import ROOT
+from tests.experiments.tiny import FAST, cli, tiny_run
+
+
+def refused(capsys, main, *arguments) -> str:
+    """The line on standard error of a command that must exit with 2."""
+    assert main(list(arguments)) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1, error
+    return error
+
+
+NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale": "demo"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"--dataset": "mnist"}, "unknown dataset 'mnist': choose from"),
+        ({"--model": "vgg"}, "unknown model 'vgg': choose from"),
+        ({"--method": "focal"}, "unknown method 'focal': choose from ce, brier"),
+        ({"--scale": "huge"}, "unknown scale 'huge': choose from demo, quick, paper"),
+        ({"--scale": "paper"}, "dataset 'digits' has no recipe at scale 'paper': choose from cifar10"),
+        ({"--model": "resnet50"}, "resnet50"),
+        ({"--seed": "-1"}, "seed must be >= 0, got -1"),
+        ({"--set": "epoch=3"}, "KEY one of epochs"),
+        ({"--set": "data_options.noize=1"}, "noise"),
+        ({"--set": "data_options.noise=-1"}, "noise must be >= 0, got -1"),
+        ({"--set": "data_options.val_size=0"}, "val"),
+        ({"--set": "loss_options.lamda=1"}, "loss 'ce' has no option 'lamda'"),
+        ({"--set": "model_options.depth=1"}, "model 'resnet8' has no option 'depth'"),
+        ({"--device": "cuda"}, "--device cuda"),
+        ({"--dataset": "cifar10", "--scale": "quick"}, "cifar"),
+    ],
+)
+def test_train_refuses(changed, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    options = NAMES | changed | {"--runs": str(tmp_path / "runs"), "--data-root": str(tmp_path / "data")}
+    assert message in refused(capsys, train.main, *(part for pair in options.items() for part in pair))
+    assert not list((tmp_path / "runs").rglob("*.json")), "a refused run left something behind"
+
+
+def test_unwritable_runs_folder(capsys, tmp_path):
+    (tmp_path / "runs").write_text("a file")
+    assert "runs" in refused(capsys, train.main, *cli(tiny_run("ce"), "--runs", str(tmp_path / "runs")))
+
+
+def test_train_says_what_it_got(capsys, tmp_path):
+    assert train.main(cli(tiny_run("ce"), "--runs", str(tmp_path))) == 0
+    out = capsys.readouterr().out
+    result = records.read(tiny_run("ce").folder(tmp_path), tiny_run("ce")).result
+    assert f"test error {100 * result['test']['error']:.2f} %" in out
+    assert "before and" in out
+    assert "after temperature scaling (T = " in out
+
+
+def test_a_milestone_that_is_never_reached_is_mentioned(capsys, tmp_path):
+    settings = [part for text in FAST if "milestones" not in text for part in ("--set", text)]
+    names = [part for pair in NAMES.items() for part in pair]
+    assert train.main([*names, *settings, "--runs", str(tmp_path)]) == 0
+    assert "lie beyond the last of 4 epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("module", ["experiments.train", "experiments.run"])
+def test_help(module):
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "example: python -m " + module in " ".join(done.stdout.split())
+    for option in ("--data-root DIR", "--runs DIR", "--device {cpu,cuda}", "--seed"):
+        assert option in done.stdout
+
+
+@pytest.fixture
+def tiny_grid(monkeypatch):
+    """A grid of four fast runs in the place of the demo's."""
+    runs = [tiny_run(method, seed) for seed in (0, 1) for method in ("ce", "adafocal")]
+    monkeypatch.setattr("experiments.grid.runs_of", lambda name, scale: runs)
+    return runs
+
+
+def test_the_launcher_trains_what_is_missing_and_nothing_else(tiny_grid, tmp_path, capsys):
+    arguments = ["--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
+    train.train(tiny_grid[0], runs=tmp_path, say=lambda text: None)
+    assert run.main([*arguments, "--dry-run"]) == 0
+    assert capsys.readouterr().out.splitlines() == [missing.command for missing in tiny_grid[1:]]
+    assert run.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "training 3 of 4 runs" in out
+    assert out.count("test error") == 3
+    for done in tiny_grid:
+        records.read(done.folder(tmp_path), done)
+    assert run.main(arguments) == 0
+    assert "all 4 runs of scale demo are there" in capsys.readouterr().out
+
+
+def test_a_damaged_record_is_trained_again(tiny_grid, tmp_path, capsys):
+    first = tiny_grid[0]
+    sound = train.train(first, runs=tmp_path, say=lambda text: None)
+    (first.folder(tmp_path) / records.RESULT).write_text("{")
+    with pytest.warns(UserWarning, match="damaged record"):
+        assert run.main(["--runs", str(tmp_path), "--seed", "0", "--method", "ce", "--device", "cpu"]) == 0
+    assert "training it again" in capsys.readouterr().out
+    again = records.read(first.folder(tmp_path), first).result
+    assert {**again, "seconds": 0} == {**sound, "seconds": 0}
+
+
+def test_the_launcher_goes_on_after_a_failure_and_reports_it(tiny_grid, tmp_path, capsys):
+    broken = tiny_grid[1]
+    train.train(broken, runs=tmp_path, say=lambda text: None)
+    config = broken.folder(tmp_path) / records.CONFIG
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"recipe": {"lr": 99}}))
+    with pytest.warns(UserWarning, match="another recipe"):
+        assert run.main(["--runs", str(tmp_path), "--seed", "0", "--device", "cpu", "--workers", "1"]) == 1
+    captured = capsys.readouterr()
+    assert "another recipe: lr is 99, now 0.05" in captured.err
+    assert "[1/2]" in captured.out or "[2/2]" in captured.out
+    assert records.is_finished(tiny_grid[0].folder(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--for", "table99"], "unknown table or figure 'table99': choose from table1"),
+        (["--scale", "huge"], "unknown scale 'huge': choose from demo"),
+        (["--dataset", "mnist"], "--dataset mnist is no part of it: choose from digits"),
+        (["--seed", "7"], "--seed 7 is no part of it: choose from 0, 1, 2"),
+        (["--workers", "0"], "--workers must be >= 1"),
+    ],
+)
+def test_the_launcher_refuses(arguments, message, capsys, tmp_path):
+    assert message in refused(capsys, run.main, *arguments, "--runs", str(tmp_path))
+
+
+def test_commands_shown_to_the_user_are_the_run_itself():
+    shown = Run.make("quick", "cifar10", "resnet50", "ce", 2, ("epochs=4",)).command.split()
+    assert shown[:3] == ["python", "-m", "experiments.train"]
+    options = train._arguments().parse_args(shown[3:])
+    made = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, options.overrides)
+    assert str(made) == "quick/cifar10/resnet50/ce+epochs=4/seed2"

@@ -1,0 +1,99 @@
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from experiments import records
+from experiments.records import RecordError
+from experiments.train import train
+from tests.experiments.tiny import tiny_run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    train(tiny_run("ce"), runs=folder, say=lambda text: None)
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    shutil.copytree(made, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+RUN = tiny_run("ce")
+
+
+def test_a_run_without_a_result_is_unfinished(runs):
+    (RUN.folder(runs) / records.RESULT).unlink()
+    assert not records.is_finished(RUN.folder(runs))
+    assert records.find(RUN, runs) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("config.json", lambda c: c["recipe"].update(lr=9), "another recipe: lr is 9, now 0.05"),
+        ("config.json", lambda c: c["recipe"]["data_options"].update(noise=1), "another recipe: data_options"),
+        ("config.json", lambda c: c.update(seed=4), "seed is 4, expected 0"),
+        ("config.json", lambda c: c.pop("recipe"), "damaged"),
+        ("result.json", lambda r: r["test"].pop("ece_em"), "damaged"),
+        ("result.json", lambda r: r["test"].update(ece_em=4.2), r"ece_em is 4.2, not in \[0, 1\]"),
+        ("result.json", lambda r: r["test"].update(error=float("nan")), "error is nan"),
+        ("result.json", lambda r: r.pop("test_scaled"), "damaged"),
+        ("result.json", lambda r: r.update(temperature=None), "damaged"),
+    ],
+)
+def test_damaged_or_foreign_records_are_left_out_by_name(runs, name, change, message):
+    edit(RUN.folder(runs) / name, change)
+    with pytest.raises(RecordError, match=message) as error:
+        records.read(RUN.folder(runs), RUN)
+    assert str(RUN.folder(runs)) in str(error.value)
+    with pytest.warns(UserWarning, match=message):
+        assert records.find(RUN, runs) is None
+
+
+def test_a_half_written_result_is_left_out(runs):
+    path = RUN.folder(runs) / records.RESULT
+    path.write_text(path.read_text()[:100])
+    with pytest.warns(UserWarning, match="damaged record"):
+        assert records.find(RUN, runs) is None
+
+
+def test_a_setting_newer_than_the_record_counts_as_its_default(runs):
+    edit(RUN.folder(runs) / records.CONFIG, lambda c: c["recipe"].pop("update_every"))
+    assert records.find(RUN, runs) is not None
+
+
+def test_settings_of_computing_do_not_make_another_recipe(runs):
+    edit(RUN.folder(runs) / records.CONFIG, lambda c: c["recipe"].update(threads=8, eval_batch_size=7))
+    assert records.find(RUN, runs) is not None
+
+
+@pytest.mark.parametrize("damage", ["flip", "delete"])
+def test_damaged_predictions_are_refused(runs, damage):
+    path = RUN.folder(runs) / records.PREDICTIONS
+    record = records.read(RUN.folder(runs), RUN)
+    if damage == "delete":
+        path.unlink()
+    else:
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    with pytest.raises(RecordError, match=r"predictions.npz is missing or damaged"):
+        _ = record.predictions
+
+
+def test_published_records_are_read_beside_the_runs(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "PUBLISHED", runs)
+    found = records.find(RUN, tmp_path / "empty")
+    assert found.folder == RUN.folder(runs)
+    assert np.isfinite(found.predictions["test_logits"]).all()

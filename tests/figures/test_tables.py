@@ -1,0 +1,137 @@
+"""Tables from made-up records, so that every number in them is known."""
+
+import csv
+import json
+
+import pytest
+
+from experiments import grid, records
+from experiments.grid import Run
+from figures import paper
+from figures.command import main
+from figures.table1 import TABLE as TABLE1
+from figures.table2 import TABLE as TABLE2
+from figures.tables import fill
+
+
+def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5):
+    folder = run.folder(runs)
+    folder.mkdir(parents=True)
+    config = {
+        "seed": run.seed, "recipe": records.as_json(run.recipe), "environment": {"device": "an abacus"}
+    }  # fmt: skip
+    scores = {"error": error, "ece_em": before}
+    scaled = {"error": error, "ece_em": after}
+    result = {"val": scores, "test": scores, "val_scaled": scaled, "test_scaled": scaled, "temperature": temperature}
+    (folder / records.CONFIG).write_text(json.dumps(config))
+    (folder / records.RESULT).write_text(json.dumps(result))
+
+
+@pytest.fixture
+def small_grid(monkeypatch):
+    monkeypatch.setitem(grid.PAIRS, "paper", (("cifar10", "resnet50"), ("cifar100", "wrn26-10")))
+    monkeypatch.setitem(grid.SEEDS, "paper", 2)
+
+
+@pytest.fixture
+def runs(small_grid, tmp_path):
+    """CE has both seeds, AdaFocal one, on CIFAR-10 alone."""
+    folder = tmp_path / "runs"
+    write_record(folder, Run("paper", "cifar10", "resnet50", "ce", 0), 0.05, 0.040, 0.020, 2.5)
+    write_record(folder, Run("paper", "cifar10", "resnet50", "ce", 1), 0.07, 0.050, 0.010, 2.6)
+    write_record(folder, Run("paper", "cifar10", "resnet50", "adafocal", 1), 0.06, 0.012, 0.011, 1.0)
+    return folder
+
+
+TABLE1_MARKDOWN = """\
+### Table 1: test ECE_EM (%) before and after temperature scaling
+
+**Before temperature scaling**
+
+| Dataset | Model | CE | Brier | MMCE | LS-0.05 | FLSD-53 | AdaFocal |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| CIFAR-10 | ResNet-50 | 4.50 ± 0.71 [4.24] | – [1.78] | – [4.52] | – [3.86] | – [1.63] | **1.20** n=1 [0.66] |
+| CIFAR-100 | Wide-ResNet-26-10 | – [14.83] | – [4.27] | – [13.12] | – [5.10] | – [2.25] | – [1.95] |
+
+**After temperature scaling**
+
+| Dataset | Model | CE | Brier | MMCE | LS-0.05 | FLSD-53 | AdaFocal |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| CIFAR-10 | ResNet-50 | 1.50 ± 0.71 (2.55) [2.11 (2.52)] | – [1.24 (1.11)] | – [2.12 (2.65)] | – [2.97 (0.92)] \
+| – [1.42 (1.08)] | **1.10** (1.00) n=1 [0.44 (1.06)] |
+| CIFAR-100 | Wide-ResNet-26-10 | – [3.23 (2.12)] | – [2.85 (1.08)] | – [4.23 (1.91)] | – [5.10 (1.00)] \
+| – [2.25 (1.00)] | – [1.95 (1.00)] |
+
+ECE_EM over 15 equal-mass bins, on the test set. In round brackets: the temperature T with the lowest ECE_EM on the \
+validation set, mean over seeds. Scale: paper. Mean ± sample standard deviation over 2 seeds (n where it is another \
+number). The lowest mean of a row is bold. In square brackets: the paper's number (5 runs). From 3 of 24 runs, on an \
+abacus.
+"""
+
+
+def test_table1_in_full(runs, tmp_path, capsys):
+    assert main(TABLE1, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
+    out = capsys.readouterr().out
+    assert "21 runs are missing. To train them:" in out
+    for pair in ("--dataset cifar10 --model resnet50", "--dataset cifar100 --model wrn26-10"):
+        assert f"python -m experiments.run --for table1 --scale paper {pair}" in out
+
+
+def test_the_other_formats_hold_the_same_numbers(runs, tmp_path):
+    main(TABLE1, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path)])
+    with (tmp_path / "paper/table1.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2 * 2 * 6
+    ce = next(row for row in rows if row["method"] == "ce" and row["block"] == "after" and row["dataset"] == "cifar10")
+    assert float(ce["mean"]) == pytest.approx(1.5)
+    assert float(ce["std"]) == pytest.approx(0.5**0.5)
+    assert float(ce["temperature"]) == pytest.approx(2.55)
+    assert (ce["seeds"], ce["paper"], ce["paper_temperature"], ce["lowest"]) == ("2", "2.11", "2.52", "False")
+    tex = (tmp_path / "paper/table1.tex").read_text()
+    assert r"4.50 $\pm$ 0.71 [4.24] & -- [1.78]" in tex
+    assert r"\textbf{1.20} n=1 [0.66] \\" in tex
+    assert tex.count("&") == 7 * (1 + 2 * 2)
+    assert "%" not in tex.replace(r"\%", "")
+
+
+def test_table2(runs, small_grid):
+    cells = fill(TABLE2, "paper", runs).cells["error"]["cifar10", "resnet50"]
+    assert cells["ce"].mean == pytest.approx(6.0)
+    assert cells["adafocal"].mean == pytest.approx(6.0)
+    assert cells["ce"].paper.value == 4.95
+    assert cells["adafocal"].paper.value == 5.30
+
+
+def test_a_damaged_record_is_no_part_of_a_mean(runs):
+    (Run("paper", "cifar10", "resnet50", "ce", 1).folder(runs) / records.RESULT).write_text('{"test": ')
+    with pytest.warns(UserWarning, match="damaged record"):
+        filled = fill(TABLE1, "paper", runs)
+    ce = filled.cells["before"]["cifar10", "resnet50"]["ce"]
+    assert (ce.mean, ce.std, ce.seeds) == (pytest.approx(4.0), None, 1)
+    assert "n=1" in ce.text(wanted=2)
+    assert len(filled.missing) == 22
+
+
+def test_overridden_runs_and_other_scales_fill_no_cell(runs):
+    write_record(runs, Run.make("paper", "cifar10", "resnet50", "brier", 0, ("epochs=4",)))
+    write_record(runs, Run("quick", "cifar10", "resnet50", "brier", 0))
+    assert fill(TABLE1, "paper", runs).cells["before"]["cifar10", "resnet50"]["brier"].mean is None
+
+
+def test_unknown_scale(capsys, tmp_path):
+    assert main(TABLE1, ["--scale", "huge", "--out", str(tmp_path)]) == 2
+    assert "unknown scale 'huge': choose from demo, quick, paper" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_papers_numbers():
+    cells = paper.cells()
+    assert len(cells) == 15 * 6 * 3
+    assert cells["table1", "before", "cifar10", "resnet50", "adafocal"].value == 0.66
+    assert cells["table1", "after", "newsgroups", "cnn", "flsd53"] == paper.PaperCell(2.13, 1.58)
+    assert cells["table2", "error", "tiny-imagenet", "resnet110", "mmce"].value == 42.22
+    # the paper's claims: AdaFocal has the lowest ECE_EM in 14 of 15 rows before temperature scaling
+    pairs = {key[2:4] for key in cells}
+    before = {pair: {m: cells["table1", "before", *pair, m].value for m in grid.METHODS_OF["table1"]} for pair in pairs}
+    assert sum(min(row, key=row.get) == "adafocal" for row in before.values()) == 14
