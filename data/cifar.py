@@ -92,14 +92,20 @@ def _read(name: str, root: Path, download: bool) -> tuple[dict[str, tuple[Tensor
 
 def _find_tree(root: Path, name: str) -> Tree | None:
     for folder in (root / name, root):
-        if any((folder / part).is_dir() for part in PARTS):
+        if any((folder / part).is_dir() for part in PARTS) and not (folder == root and _is_the_other(root, name)):
             return FolderTree(folder, PARTS)
     # cifar10*.zip, but not cifar100.zip
     zips = sorted(path for path in root.glob("*.zip") if re.match(rf"{name}(?!\d)", path.name))
     return ZipTree(zips, strip=name) if zips else None
 
 
-def _read_tree(tree: Tree, root: Path, name: str, num_classes: int):
+def _is_the_other(root: Path, name: str) -> bool:
+    """Whether root/train, which bears no dataset's name, has exactly the other dataset's number of classes."""
+    folders = [path for path in (root / "train").glob("[!.]*") if path.is_dir()]
+    return any(len(folders) == other.num_classes for key, other in CIFAR.items() if key != name)
+
+
+def _read_tree(tree: Tree, root: Path, name: str, num_classes: int) -> tuple[dict, tuple[str, ...]]:
     classes = class_folders(tree, PARTS, num_classes)
     listings = {part: list_images(tree, part, classes) for part in PARTS}
     arrays = read_images(tree, listings, size=32, root=root, name=name)

@@ -57,7 +57,9 @@ def _unpack(root: Path, source: type[CIFAR10]) -> None:
     """Unpack the verified archive beside itself; the folder appears whole or not at all."""
     archive, folder = root / source.filename, root / source.base_folder
     if not check_integrity(archive, source.tgz_md5):
-        raise DataError(f"{archive} has a wrong MD5 (expected {source.tgz_md5}): truncated? fetch it again")
+        raise DataError(
+            f"{archive} has a wrong MD5 (expected {source.tgz_md5}): truncated? remove it and fetch it again"
+        )
     try:
         with FileLock(f"{archive}.lock"), tempfile.TemporaryDirectory(dir=root, prefix=".unpack-") as temporary:
             if folder.exists():

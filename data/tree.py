@@ -115,7 +115,7 @@ class ZipTree(Tree):
         try:
             opened = zipfile.ZipFile(archive)
         except (OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"cannot open {archive}: {error}; fetch it again") from error
+            raise DataError(f"cannot open {archive}: {error}; remove it and fetch it again") from error
         self._open.append(opened)
         for info in opened.infolist():
             check_member(archive, info.filename)

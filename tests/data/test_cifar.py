@@ -106,8 +106,8 @@ def test_cifar100_wants_a_hundred_classes(tmp_path):
     splits = load("cifar100", root=tmp_path, val_size=10)
     assert splits.train.num_classes == 100
     assert [len(split) for split in splits] == [90, 10, 100]
-    with pytest.raises(DataError, match="expected 10 class folders in train/ of .*, found 100"):
-        load("cifar10", root=tmp_path, val_size=10)
+    with pytest.raises(DataError, match=r"no cifar10 in .*: looked for "):
+        load("cifar10", root=tmp_path, val_size=10)  # train/ without a name is told by its number of classes
 
 
 # Zips
@@ -126,7 +126,7 @@ def test_zips_give_what_the_folder_gives(cifar_root, tmp_path_factory, num_archi
 def test_zip_member_that_points_outside_is_refused(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "cifar10.zip", "w") as file:
         file.writestr(name, b"x")
-    with pytest.raises(DataError, match="cifar10.zip: member .*evil.png' points outside the archive"):
+    with pytest.raises(DataError, match=r"cifar10.zip: member .*evil.png' points outside the archive"):
         load("cifar10", root=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["cifar10.zip"]
 
@@ -135,7 +135,9 @@ def test_truncated_zip_is_named(cifar_root, tmp_path_factory):
     root = tmp_path_factory.mktemp("zips")
     zip_folder(cifar_root, [root / "cifar10.zip"])
     os.truncate(root / "cifar10.zip", 1000)
-    with pytest.raises(DataError, match="cannot open .*cifar10.zip: File is not a zip file; fetch it again"):
+    with pytest.raises(
+        DataError, match=r"cannot open .*cifar10.zip: File is not a zip file; remove it and fetch it again"
+    ):
         load("cifar10", root=root)
 
 
@@ -147,7 +149,7 @@ def test_zip_with_a_flipped_bit_is_named(cifar_root, tmp_path_factory):
     content = bytearray((root / "cifar10.zip").read_bytes())
     content[info.header_offset + 30 + len(info.filename) + 500] ^= 1
     (root / "cifar10.zip").write_bytes(content)
-    with pytest.raises(DataError, match="cifar10.zip: cannot read member 'train/dog/1.png': Bad CRC-32"):
+    with pytest.raises(DataError, match=r"cifar10.zip: cannot read member 'train/dog/1.png': Bad CRC-32"):
         load("cifar10", root=root, val_size=6)
     assert cache_files(root) == []
 
@@ -156,7 +158,7 @@ def test_zip_parts_must_not_repeat_a_member(cifar_root, tmp_path_factory):
     root = tmp_path_factory.mktemp("zips")
     zip_folder(cifar_root, [root / "cifar10-a.zip"])
     zip_folder(cifar_root, [root / "cifar10-b.zip"])
-    with pytest.raises(DataError, match="cifar10-b.zip: member 'test/airplane/0.png' comes twice"):
+    with pytest.raises(DataError, match=r"cifar10-b.zip: member 'test/airplane/0.png' comes twice"):
         load("cifar10", root=root)
 
 
@@ -164,7 +166,7 @@ def test_zip_member_that_claims_too_much_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("data.tree.MAX_MEMBER_BYTES", 10)
     with zipfile.ZipFile(tmp_path / "cifar10.zip", "w") as file:
         file.writestr("train/cat/0.png", b"x" * 11)
-    with pytest.raises(DataError, match="cifar10.zip: member 'train/cat/0.png' claims 11 bytes"):
+    with pytest.raises(DataError, match=r"cifar10.zip: member 'train/cat/0.png' claims 11 bytes"):
         load("cifar10", root=tmp_path)
 
 
@@ -186,7 +188,7 @@ def test_class_folder_that_only_test_has(cifar_root):
 def test_class_folder_missing_in_both(cifar_root):
     shutil.rmtree(cifar_root / "train" / "ship")
     shutil.rmtree(cifar_root / "test" / "ship")
-    with pytest.raises(DataError, match="expected 10 class folders in train/ of .*, found 9"):
+    with pytest.raises(DataError, match=r"expected 10 class folders in train/ of .*, found 9"):
         load("cifar10", root=cifar_root)
 
 
@@ -207,7 +209,7 @@ def test_empty_class(cifar_root):
 def test_unreadable_image(cifar_root, content):
     path = cifar_root / "train" / "deer" / "1.png"
     path.write_bytes(path.read_bytes()[:1500] if content == "half" else content)
-    with pytest.raises(DataError, match="cannot decode image train/deer/1.png in .*"):
+    with pytest.raises(DataError, match=r"cannot decode image train/deer/1.png in .*"):
         load("cifar10", root=cifar_root)
 
 
@@ -219,7 +221,7 @@ def test_dangling_link(cifar_root):
 
 def test_wrong_size(cifar_root):
     write_image(cifar_root / "test" / "cat" / "1.png", 31, np.random.default_rng(0))
-    with pytest.raises(DataError, match="image test/cat/1.png in .* is 31x31, expected 32x32"):
+    with pytest.raises(DataError, match=r"image test/cat/1.png in .* is 31x31, expected 32x32"):
         load("cifar10", root=cifar_root)
 
 
@@ -230,7 +232,9 @@ def test_val_size_out_of_range(cifar_root, val_size):
 
 
 def test_nothing_there(tmp_path):
-    with pytest.raises(DataError, match=r"no cifar10 in .*: looked for .*python -m data cifar10 --data-root ") as caught:
+    with pytest.raises(
+        DataError, match=r"no cifar10 in .*: looked for .*python -m data cifar10 --data-root "
+    ) as caught:
         load("cifar10", root=tmp_path)
     assert "\n" not in str(caught.value)
 
@@ -364,7 +368,7 @@ def test_hostile_official_archive_writes_nothing_outside(official, monkeypatch):
     with tarfile.open(root / source.filename, "w:gz") as tar:
         tar.addfile(tarfile.TarInfo("../evil"), None)
     monkeypatch.setattr(source, "tgz_md5", hashlib.md5((root / source.filename).read_bytes()).hexdigest())
-    with pytest.raises(DataError, match="member '../evil' points outside"):
+    with pytest.raises(DataError, match=r"member '../evil' points outside"):
         load(name, root=root)
     assert not (root / "evil").exists()
     assert not (root.parent / "evil").exists()

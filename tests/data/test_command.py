@@ -1,0 +1,64 @@
+"""`load`'s arguments and the command line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data import DATASETS, Splits, load, options_of
+from data.__main__ import main
+
+
+def test_every_dataset_has_options_with_defaults():
+    for name in DATASETS:
+        options = options_of(name)
+        assert options
+        assert not {"root", "seed", "download", "name"} & set(options)
+
+
+def test_unknown_dataset_and_option():
+    with pytest.raises(ValueError, match=r"unknown dataset 'mnist'; choose from digits, cifar10, .*imagenet"):
+        load("mnist")
+    with pytest.raises(ValueError, match="dataset 'cifar10' has no option 'val'; it has val_size, crop_padding, flip"):
+        load("cifar10", val=3)
+    with pytest.raises(ValueError, match="seed must be >= 0, got -1"):
+        load("digits", seed=-1)
+
+
+def test_splits_unpack():
+    train, _, test = splits = load("digits")
+    assert isinstance(splits, Splits)
+    assert train is splits.train
+    assert test is splits.test
+
+
+def test_command_prints_a_line_a_split(capsys):
+    assert main(["digits"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["train", "val", "test"]
+    assert "400 images 1x8x8, 10 classes of 39 to 41, fingerprint " in lines[0]
+    assert lines[0].endswith(load("digits").train.fingerprint)
+
+
+def test_command_says_no_in_one_line(tmp_path, capsys):
+    for name, reason in (("cifar10", "no cifar10 in"), ("mnist", "unknown dataset 'mnist'")):
+        assert main([name, "--data-root", str(tmp_path), "--no-download"]) == 2
+        output = capsys.readouterr()
+        assert output.out == ""
+        assert output.err.startswith(f"python -m data: {reason}")
+        assert output.err.count("\n") == 1
+
+
+def test_command_on_a_cut_of_the_data(cifar_root, capsys):
+    assert main(["cifar10", "--data-root", str(cifar_root)]) == 2
+    assert "val_size must be at least 1 and below the 30 samples" in capsys.readouterr().err
+
+
+def test_help_as_a_process():
+    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
+    done = subprocess.run(
+        [sys.executable, "-m", "data", "--help"], capture_output=True, text=True, env=environment, check=True
+    )
+    assert "--data-root DIR" in done.stdout
+    assert "tiny-imagenet" in done.stdout

@@ -1,0 +1,135 @@
+"""ImageNet's lazily decoded folders, on small photographs of various shapes."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+
+from data import DataError, load
+
+WNIDS = ("n01440764", "n01443537", "n01484850")
+OPTIONS = {"val_size": 4, "crop_size": 16, "resize": 20, "num_classes": 3}
+
+
+@pytest.fixture
+def imagenet_root(tmp_path):
+    """A data root with 5 training and 2 validation JPEGs for each of three classes."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 5), ("val", 2)):
+        for wnid in WNIDS:
+            folder = tmp_path / "imagenet" / part / wnid
+            folder.mkdir(parents=True)
+            for i in range(count):
+                shape = (int(rng.integers(24, 40)), int(rng.integers(24, 40)), 3)
+                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{wnid}_{i}.JPEG")
+    return tmp_path
+
+
+def load_small(root, **options):
+    return load("imagenet", root=root, **{**OPTIONS, **options})
+
+
+def assert_same(found, expected):
+    for a, b in zip(found, expected, strict=True):
+        for x, y in zip(a, b, strict=True):
+            assert torch.equal(x, y)
+
+
+def test_sizes_labels_and_split(imagenet_root):
+    splits = load_small(imagenet_root)
+    assert [len(split) for split in splits] == [11, 4, 6]
+    assert splits.train.classes == WNIDS
+    assert sorted(splits.train.index.tolist() + splits.val.index.tolist()) == list(range(15))
+    assert (splits.train.index // 5).tolist() == splits.train.labels.tolist()
+    assert splits.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    again, other = load_small(imagenet_root), load_small(imagenet_root, seed=1)
+    assert splits.val.fingerprint == again.val.fingerprint != other.val.fingerprint
+
+
+def test_evaluation_resizes_and_crops_the_centre(imagenet_root):
+    split = load_small(imagenet_root).test
+    image = Image.open(imagenet_root / "imagenet" / split.paths[3]).convert("RGB")
+    image = v2.functional.center_crop(v2.functional.resize(image, 20), 16)
+    expected = v2.functional.to_dtype(v2.functional.to_image(image), torch.float32, scale=True)
+    expected = v2.functional.normalize(expected, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    torch.testing.assert_close(split[3][0], expected)
+    batches = list(split.eval_batches(4))
+    assert [batch.index.tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
+    assert torch.equal(batches[0].inputs[3], split[3][0])
+
+
+def test_workers_change_nothing(imagenet_root):
+    alone, helped = load_small(imagenet_root).train, load_small(imagenet_root, workers=2).train
+    before = torch.get_rng_state()
+    expected = list(alone.train_batches(5, seed=1, epoch=2))
+    assert [len(batch.labels) for batch in expected] == [5, 6]  # a last batch of one is merged
+    assert_same(helped.train_batches(5, seed=1, epoch=2), expected)
+    assert_same(helped.train_batches(5, seed=1, epoch=2, start=1), expected[1:])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_augmentation_follows_seed_epoch_and_sample(imagenet_root):
+    split = load_small(imagenet_root).train
+    first, _ = split.augmented(3, seed=0, epoch=0)
+    assert first.shape == (3, 16, 16)
+    assert torch.equal(split.augmented(3, seed=0, epoch=0)[0], first)
+    assert not torch.equal(split.augmented(3, seed=0, epoch=1)[0], first)
+    assert not torch.equal(split.augmented(3, seed=1, epoch=0)[0], first)
+    batch = next(split.train_batches(11, seed=0, epoch=0))
+    assert torch.equal(batch.inputs[batch.index == 3][0], first)
+
+
+def test_to_keeps_everything_else(imagenet_root):
+    split = load_small(imagenet_root).train
+    moved = split.to("cpu")
+    assert moved.device == torch.device("cpu")
+    assert_same(moved.eval_batches(4), split.eval_batches(4))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_unreadable_image_is_named(imagenet_root, workers):
+    (imagenet_root / "imagenet" / "val" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").write_bytes(b"broken")
+    split = load_small(imagenet_root, workers=workers).test
+    with pytest.raises(DataError, match=f"cannot decode image .*{WNIDS[0]}_1.JPEG"):
+        list(split.eval_batches(4))
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_missing_part(imagenet_root, part):
+    shutil.rmtree(imagenet_root / "imagenet" / part)
+    with pytest.raises(DataError, match=f"looked for imagenet/{part}/<wnid>/.*image-net.org and put them at "):
+        load_small(imagenet_root)
+
+
+def test_missing_class_folder(imagenet_root):
+    shutil.rmtree(imagenet_root / "imagenet" / "val" / WNIDS[2])
+    with pytest.raises(DataError, match=f"class folder '{WNIDS[2]}' is in .*train but not in .*val"):
+        load_small(imagenet_root)
+
+
+def test_wrong_number_of_classes(imagenet_root):
+    with pytest.raises(DataError, match=r"expected 1000 class folders in .*train, found 3"):
+        load_small(imagenet_root, num_classes=1000)
+
+
+def test_empty_class(imagenet_root):
+    for path in (imagenet_root / "imagenet" / "val" / WNIDS[1]).iterdir():
+        path.unlink()
+    with pytest.raises(DataError, match=f"no images .* in .*val/{WNIDS[1]}"):
+        load_small(imagenet_root)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"val_size": 15}, "val_size must be at least 1 and below the 15 samples"),
+        ({"crop_size": 21}, r"crop_size must lie in \[1, resize\], got crop_size 21 and resize 20"),
+        ({"workers": -1}, "workers must be >= 0, got -1"),
+    ],
+)
+def test_option_out_of_range(imagenet_root, options, message):
+    with pytest.raises(ValueError, match=message):
+        load_small(imagenet_root, **options)
