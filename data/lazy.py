@@ -8,7 +8,7 @@ from typing import Self
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 from torchvision.transforms import v2
 
 from .errors import DataError
@@ -86,10 +86,13 @@ class LazySplit(Split):
             _Epoch(self, seed, epoch),
             batch_sampler=[order[cut].tolist() for cut in cuts],
             num_workers=self.workers,
+            collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw its seed from the global one
         )
         for batch in loader:
+            if isinstance(batch, DataError):
+                raise batch
             yield Batch(*(part.to(self.device, non_blocking=True) for part in batch))
 
     def _hash(self, digest: "hashlib._Hash") -> None:
@@ -98,7 +101,10 @@ class LazySplit(Split):
 
 
 class _Epoch(Dataset):
-    """One epoch's samples with their index: (i, input, label)."""
+    """One epoch's samples with their index: (i, input, label), or the DataError of a sample that is broken.
+
+    Raised in a worker, the error would reach the caller as a traceback of many lines.
+    """
 
     def __init__(self, split: LazySplit, seed: int | None, epoch: int):
         self.split, self.seed, self.epoch = split, seed, epoch
@@ -106,7 +112,18 @@ class _Epoch(Dataset):
     def __len__(self) -> int:
         return len(self.split)
 
-    def __getitem__(self, i: int) -> tuple[int, Tensor, int]:
-        if self.seed is None:
-            return i, *self.split[i]
-        return i, *self.split.augmented(i, self.seed, self.epoch)
+    def __getitem__(self, i: int) -> tuple[int, Tensor, int] | DataError:
+        try:
+            if self.seed is None:
+                return i, *self.split[i]
+            return i, *self.split.augmented(i, self.seed, self.epoch)
+        except DataError as error:
+            return error
+
+
+def _collate(samples: list) -> list[Tensor] | DataError:
+    """The batch of some samples of `_Epoch`, or the first error among them."""
+    for sample in samples:
+        if isinstance(sample, DataError):
+            return sample
+    return default_collate(samples)

@@ -18,11 +18,13 @@ class WideResNet(nn.Module):
         width: factor on the channels; 1 is He et al.'s thin CIFAR net.
         in_channels: channels of an image.
         num_classes: classes K.
-        stem_stride: 2 halves the image before the first stage, for a quarter of the work.
+        stem_stride: 1, or 2: halves the image before the first stage, for a quarter of the work.
     """
 
     def __init__(self, num_blocks: int, width: int, in_channels: int = 3, num_classes: int = 10, stem_stride: int = 1):
         super().__init__()
+        if stem_stride not in (1, 2):
+            raise ValueError(f"stem_stride must be 1 or 2, got {stem_stride}")
         channels = [16, 16 * width, 32 * width, 64 * width]
         self.stem = nn.Sequential(
             _conv(in_channels, 16, kernel_size=3, stride=stem_stride), nn.BatchNorm2d(16), nn.ReLU(inplace=True)
@@ -38,7 +40,7 @@ class WideResNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """[N, C, H, W] float -> logits [N, K]."""
-        features = self.stages(self.stem(images))  # [N, 64 * width, H / 4, W / 4]
+        features = self.stages(self.stem(images))  # [N, 64 * width, H', W']
         return self.fc(self.pool(features).flatten(1))
 
 

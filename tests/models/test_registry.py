@@ -135,8 +135,20 @@ def test_errors_name_the_culprit_and_the_choices(arguments, message):
 
 
 def test_unknown_option_is_refused():
-    with pytest.raises(ValueError, match="model 'resnet8' has no option 'dropout'; it has none"):
+    with pytest.raises(ValueError, match="model 'resnet8' has no option 'dropout'; it has stem_stride"):
         build("resnet8", "digits", dropout=0.1)
+
+
+@pytest.mark.parametrize("model", ["resnet8", "wrn10-2"])
+def test_a_strided_stem_halves_the_image_and_keeps_the_weights(model):
+    plain, strided = build(model, "digits"), build(model, "digits", stem_stride=2)
+    x = images("digits")
+    assert plain.stem(x).shape[2:] == (8, 8)
+    assert strided.stem(x).shape[2:] == (4, 4)
+    assert strided(x).shape == (2, 10)
+    plain.load_state_dict(strided.state_dict())
+    with pytest.raises(ValueError, match="stem_stride must be 1 or 2, got 0"):
+        build(model, "digits", stem_stride=0)
 
 
 def test_an_entry_gets_the_facts_and_its_options(monkeypatch):
