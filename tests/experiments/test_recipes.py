@@ -34,6 +34,7 @@ def test_cifar_recipe_is_the_published_one():
         ("cifar10", "resnet50", "mmce", "reduction", "sum"),
         ("imagenet", "resnet50", "ce", "reduction", "mean"),
         ("imagenet", "resnet50", "ce", "clip_norm", 0.0),
+        ("cifar100", "resnet50", "adafocal", "lr", 0.1),
     ],
 )
 def test_exceptions(dataset, model, method, name, value):
@@ -143,3 +144,9 @@ def test_an_overridden_run_has_a_folder_of_its_own():
     assert str(Run.make("paper", "cifar10", "resnet50", "adafocal", 3)) == "paper/cifar10/resnet50/adafocal/seed3"
     with pytest.raises(ValueError, match="seed must be >= 0"):
         Run.make("paper", "cifar10", "resnet50", "ce", -1)
+
+
+def test_an_exception_changes_one_option_and_keeps_the_others():
+    made = recipe("digits", "resnet8", "adafocal", "demo").loss_options
+    assert made == METHODS["adafocal"].options | {"lam": 4.0}
+    assert METHODS["adafocal"].options["lam"] == 1.0
