@@ -59,6 +59,18 @@ def test_sweep_runs_to_n_minus_one_bins_when_nothing_stops_it(binning, n):
 
 
 @pytest.mark.parametrize("binning", ["em", "ew"])
+@pytest.mark.parametrize("flipped", [1, 2, 3, 60, 110, 116, 200])
+def test_sweep_stopped_late(binning, flipped):
+    # sorted labels with one outlier: only bins of a sample or two can tell, well beyond a hundred bins
+    n = 231
+    confidence = np.sort(np.random.default_rng(flipped).random(n))
+    for correct in (np.ones(n, bool), np.arange(n) >= n // 2):
+        correct[flipped] ^= True
+        expected = oracles.ece_sweep(confidence, correct, binning)
+        assert ece_sweep(confidence, correct, binning=binning) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("binning", ["em", "ew"])
 def test_sweep_of_a_large_set_that_nothing_stops(binning):
     n = 200_000
     confidence = np.random.default_rng(0).random(n)

@@ -80,6 +80,11 @@ def test_softmax_output_passes_as_probabilities(dtype, k):
     assert confidence.max() <= 1
 
 
+def test_a_probability_rounded_above_one_counts_as_one():
+    confidence, _ = top_label(np.array([[1 + 1e-6, 0.0], [0.5, 0.5]]), [0, 0], from_logits=False)
+    assert confidence.tolist() == [1.0, 0.5]
+
+
 def test_of_equal_logits_the_first_class_is_predicted():
     confidence, correct = top_label([[1.0, 1.0, 1.0, 0.0], [0.0, 2.0, 2.0, 0.0]], [0, 2])
     assert correct.tolist() == [True, False]
