@@ -5,7 +5,9 @@ import multiprocessing
 import os
 import queue
 import sys
+import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from multiprocessing import connection
 
 from tqdm import tqdm
 
@@ -24,6 +26,13 @@ def missing(runs: list[Run], options) -> list[Run]:
 def _start_worker(progress) -> None:
     global _progress
     _progress = progress
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A killed launcher leaves no worker behind; their runs go on from their checkpoints next time."""
+    connection.wait([multiprocessing.parent_process().sentinel])
+    os._exit(1)
 
 
 def _train_one(run: Run, options) -> tuple[dict | None, str]:
