@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calibration.checks import as_outcomes, check_num_bins
+from calibration.checks import as_confidence, as_outcomes, check_num_bins
 
 
 def equal_width_edges(num_bins: int) -> np.ndarray:
@@ -21,10 +21,11 @@ def equal_width_edges(num_bins: int) -> np.ndarray:
     Raises:
         ValueError: `num_bins` is not an integer >= 1.
     """
-    return np.linspace(0.0, 1.0, check_num_bins(num_bins) + 1)
+    num_bins = check_num_bins(num_bins)
+    return np.arange(num_bins + 1) / num_bins  # linspace rounds 3/10 up, and 0.3 would miss its bin
 
 
-def equal_mass_edges(confidence: np.ndarray, num_bins: int, *, presorted: bool = False) -> np.ndarray:
+def equal_mass_edges(confidence, num_bins: int) -> np.ndarray:
     """Edges of `num_bins` bins that hold equally many samples, as far as ties allow.
 
     The edges are the linearly interpolated quantiles, bit for bit those of
@@ -32,15 +33,25 @@ def equal_mass_edges(confidence: np.ndarray, num_bins: int, *, presorted: bool =
     has all its samples in the last bin.
 
     Args:
-        confidence: [N] float64, N >= 1.
+        confidence: [N] in [0, 1].
         num_bins: M.
-        presorted: `confidence` is known to be in ascending order (ECE-sweep asks for many sets of edges of one sample).
 
     Returns:
         [M + 1] float64, ascending, from the lowest to the highest confidence.
+
+    Raises:
+        ValueError: no samples, a confidence that is NaN or outside [0, 1], `num_bins` not an integer >= 1.
     """
-    ranked = confidence if presorted else np.sort(confidence)
-    position = np.linspace(0.0, 1.0, check_num_bins(num_bins) + 1) * (len(ranked) - 1)
+    num_bins = check_num_bins(num_bins)
+    return quantile_edges(np.sort(as_confidence(confidence)), num_bins, 0, num_bins)
+
+
+def quantile_edges(ranked: np.ndarray, num_bins: int, first: int, last: int) -> np.ndarray:
+    """The edges number `first` to `last` of the equal-mass bins of an ascending sample, without the others."""
+    fraction = np.arange(first, last + 1) * (1.0 / num_bins)
+    if last == num_bins:
+        fraction[-1] = 1.0
+    position = fraction * (len(ranked) - 1)
     below = np.floor(position).astype(np.int64)
     a, b = ranked[below], ranked[np.minimum(below + 1, len(ranked) - 1)]
     t = position - below
@@ -63,12 +74,6 @@ def bin_index(values, edges):
     if isinstance(values, torch.Tensor):
         return torch.bucketize(values, edges[1:-1], right=True)  # [lower, upper), last bin closed
     return np.searchsorted(edges[1:-1], values, side="right")
-
-
-def bin_starts(ranked: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Where each bin begins in a sorted sample: [M + 1] positions, the first 0 and the last N."""
-    inner = np.searchsorted(ranked, edges[1:-1], side="left")
-    return np.concatenate(([0], inner, [len(ranked)]))
 
 
 @dataclass(frozen=True, eq=False)

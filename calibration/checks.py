@@ -23,6 +23,24 @@ def as_array(values) -> np.ndarray:
     return np.asarray(values)
 
 
+def as_confidence(confidence) -> np.ndarray:
+    """Confidence as [N] float64, checked.
+
+    Raises:
+        ValueError: not one-dimensional, no samples, NaN, or outside [0, 1].
+    """
+    confidence = as_array(confidence)
+    if confidence.ndim != 1:
+        raise ValueError(f"confidence must be [N], got shape {confidence.shape}")
+    if len(confidence) == 0:
+        raise ValueError("confidence is empty: calibration needs at least one sample")
+    confidence = confidence.astype(np.float64, copy=False)
+    low, high = confidence.min(), confidence.max()  # NaN if any is NaN
+    if not (low >= 0 and high <= 1):
+        raise ValueError(f"confidence must lie in [0, 1] (probabilities, not logits), got values in [{low}, {high}]")
+    return confidence
+
+
 def as_outcomes(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
     """Confidence and correctness as [N] float64 and [N] bool, checked.
 
@@ -33,12 +51,7 @@ def as_outcomes(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
     confidence, correct = as_array(confidence), as_array(correct)
     if confidence.ndim != 1 or confidence.shape != correct.shape:
         raise ValueError(f"confidence and correct must both be [N], got {confidence.shape} and {correct.shape}")
-    if len(confidence) == 0:
-        raise ValueError("confidence is empty: calibration needs at least one sample")
-    confidence = confidence.astype(np.float64, copy=False)
-    low, high = confidence.min(), confidence.max()  # NaN if any is NaN
-    if not (low >= 0 and high <= 1):
-        raise ValueError(f"confidence must lie in [0, 1] (probabilities, not logits), got values in [{low}, {high}]")
+    confidence = as_confidence(confidence)
     if correct.dtype != bool:
         if not np.isin(correct, (0, 1)).all():
             raise ValueError("correct must hold only True and False (or 0 and 1)")
@@ -54,7 +67,7 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
             rows that do not sum to 1 (within 1e-3).
     """
     name = "logits" if from_logits else "probabilities"
-    scores = scores.detach() if isinstance(scores, torch.Tensor) else torch.as_tensor(np.asarray(scores))
+    scores = _as_tensor(scores)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
     if not scores.is_floating_point():
@@ -79,12 +92,20 @@ def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch
     Raises:
         ValueError: not integers, not [N], or a label outside [0, K).
     """
-    labels = labels.detach() if isinstance(labels, torch.Tensor) else torch.as_tensor(np.asarray(labels))
+    labels = _as_tensor(labels)
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
     if labels.shape != (num_samples,):
         raise ValueError(f"labels must be [N] = [{num_samples}] like the logits, got shape {tuple(labels.shape)}")
+    labels = labels.to(torch.int64)  # torch has no minimum of unsigned integers
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         raise ValueError(f"labels must lie in [0, {num_classes}), got values from {low} to {high}")
-    return labels.to(device=device, dtype=torch.int64)
+    return labels.to(device)
+
+
+def _as_tensor(values) -> torch.Tensor:
+    if isinstance(values, torch.Tensor):
+        return values.detach()
+    # torch takes neither negative strides nor, without a warning, read-only memory
+    return torch.as_tensor(np.require(values, requirements=("C", "W")))

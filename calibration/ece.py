@@ -5,10 +5,12 @@ Every sample is counted in exactly one bin; no result depends on the order of th
 shapes that disagree, no samples, a confidence outside [0, 1] or NaN, and fewer than one bin.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 
-from calibration.binning import bin_index, bin_starts, bin_stats, equal_mass_edges, equal_width_edges
+from calibration.binning import bin_index, bin_stats, equal_mass_edges, equal_width_edges, quantile_edges
 from calibration.checks import as_labels, as_outcomes, as_scores
 from calibration.confidence import softmax
 
@@ -84,24 +86,42 @@ def ece_sweep(confidence, correct, binning: str = "em") -> float:
     if binning not in ("em", "ew"):
         raise ValueError(f'binning must be "em" or "ew", got {binning!r}')
     confidence, correct = as_outcomes(confidence, correct)
-    ranked, ranked_right = np.sort(confidence), np.sort(confidence[correct])
+    edges = equal_width_edges if binning == "ew" else partial(equal_mass_edges, confidence)
+    return bin_stats(confidence, correct, edges(_sweep(confidence, correct, binning))).ece
 
-    def edges(num_bins: int) -> np.ndarray:
-        return equal_width_edges(num_bins) if binning == "ew" else equal_mass_edges(ranked, num_bins, presorted=True)
+
+def _sweep(confidence: np.ndarray, correct: np.ndarray, binning: str) -> int:
+    """The largest number of bins before the first whose accuracies are not monotone."""
+    ranked, right, wrong = np.sort(confidence), np.sort(confidence[correct]), confidence[~correct]
+    most = max(1, len(ranked) - 1)
+    if len(right) == 0 or len(wrong) == 0:
+        return most
+    # Bins below the lowest right sample have accuracy 0 and bins above the highest wrong one accuracy 1. They break no
+    # order, so only the bins between these two places, given as fractions of all bins, are looked at.
+    low, high = right[0], wrong.max()
+    if binning == "em":
+        low, high = np.searchsorted(ranked, low) / most, np.searchsorted(ranked, high, side="right") / most
 
     def is_monotone(edges: np.ndarray) -> bool:
-        count = np.diff(bin_starts(ranked, edges))
+        count = np.diff(np.searchsorted(ranked, edges))
         full = count > 0
-        accuracy = np.diff(bin_starts(ranked_right, edges))[full] / count[full]
+        accuracy = np.diff(np.searchsorted(right, edges))[full] / count[full]
         return bool((np.diff(accuracy) >= 0).all())
 
-    most = max(1, len(ranked) - 1)
-    num_bins = 1
-    while num_bins < most and is_monotone(edges(num_bins + 1)):
-        num_bins += 1
-        if num_bins == 100 and is_monotone(np.append(np.unique(ranked), 1.0)):
-            num_bins = most  # monotone with a bin a value, so in every coarser binning: no need to try them all
-    return bin_stats(confidence, correct, edges(num_bins)).ece
+    for num_bins in range(2, most + 1):
+        first = max(0, int(low * num_bins) - 1)
+        last = min(num_bins, int(high * num_bins) + 2)
+        if binning == "ew":
+            edges = np.arange(first, last + 1) / num_bins
+        else:
+            edges = quantile_edges(ranked, num_bins, first, last)
+        if last == num_bins:
+            edges[-1] = np.inf  # the last bin is closed
+        if not is_monotone(edges):
+            return num_bins - 1
+        if num_bins == 100 and is_monotone(np.append(np.unique(ranked), np.inf)):
+            break  # monotone with a bin a value, so in every coarser binning: no need to try them all
+    return most
 
 
 def mce(confidence, correct, num_bins: int = 15) -> float:

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from calibration import BinStats
-from losses.base import cross_entropy
-from losses.binned import BinnedLoss, check_finite
+from losses.base import check_finite, cross_entropy
+from losses.binned import BinnedLoss
 from losses.focal import modulated
 
 # What gamma_max = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a
@@ -76,7 +76,8 @@ class AdaFocalLoss(BinnedLoss):
         self.lam = check_finite("lam", lam)
         self.gamma_init, self.gamma_min, self.gamma_max = gamma_init, gamma_min, gamma_max
         self.switch_threshold = switch_threshold
-        self.register_buffer("gammas", torch.full((num_bins,), float(min(gamma_init, GAMMA_CEILING))))
+        start = torch.full((num_bins,), float(min(gamma_init, GAMMA_CEILING)), dtype=torch.float32)
+        self.register_buffer("gammas", start)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
@@ -93,5 +94,7 @@ class AdaFocalLoss(BinnedLoss):
         moved = gamma * torch.exp(torch.where(focal, self.lam, -self.lam) * gap)  # lines 17, 21
         moved = moved.clamp(self.gamma_min, min(self.gamma_max, GAMMA_CEILING))
         switched = torch.where(focal, -self.switch_threshold, self.switch_threshold)
-        moved = torch.where(moved.abs() < self.switch_threshold, switched, moved)  # lines 18-19, 22-23
+        # a gamma at the threshold, which float32 may hold rounded down, is not below it
+        threshold = min(self.switch_threshold, torch.tensor(self.switch_threshold, dtype=torch.float32).item())
+        moved = torch.where(moved.abs() < threshold, switched, moved)  # lines 18-19, 22-23
         self.gammas.copy_(torch.where(gap.isnan(), gamma, moved))

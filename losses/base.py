@@ -1,6 +1,7 @@
 """What every loss shares: checks, the per-sample cross entropy in float32 or better, reduction."""
 
 import inspect
+import math
 
 import torch
 import torch.nn.functional as F
@@ -53,6 +54,13 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
         raise ValueError(
             f"targets must lie in [0, {logits.shape[1]}), got values from {targets.min()} to {targets.max()}"
         ) from None
+
+
+def check_finite(name: str, value: float) -> float:
+    """Refuse a negative, infinite or NaN option."""
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} must be finite and >= 0, got {value}")
+    return float(value)
 
 
 class Loss(nn.Module):

@@ -1,20 +1,11 @@
 """What CalFocal and AdaFocal share: bins of the validation set that training samples are looked up in."""
 
-import math
-
 import torch
 from torch import Tensor
 
-from calibration import BinStats, bin_index, bin_stats, equal_mass_edges, top_label
+from calibration import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges, top_label
 from calibration.checks import check_num_bins
 from losses.base import Loss
-
-
-def check_finite(name: str, value: float) -> float:
-    """Refuse a negative, infinite or NaN option."""
-    if not 0 <= value < math.inf:
-        raise ValueError(f"{name} must be finite and >= 0, got {value}")
-    return float(value)
 
 
 class BinnedLoss(Loss):
@@ -28,7 +19,7 @@ class BinnedLoss(Loss):
     def __init__(self, num_bins: int, reduction: str):
         super().__init__(reduction)
         self.num_bins = check_num_bins(num_bins)
-        self.register_buffer("edges", torch.linspace(0, 1, num_bins + 1))
+        self.register_buffer("edges", torch.from_numpy(equal_width_edges(num_bins)).float())
 
     def bins_of(self, p: Tensor) -> Tensor:
         """[N] index of the bin of each probability; outside the validation set's range the end bins go on."""

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from calibration import BinStats
-from losses.base import cross_entropy
-from losses.binned import BinnedLoss, check_finite
+from losses.base import check_finite, cross_entropy
+from losses.binned import BinnedLoss
 from losses.focal import modulated
 
 
@@ -46,9 +46,9 @@ class CalFocalLoss(BinnedLoss):
         self.lam, self.mode = check_finite("lam", lam), mode
         self.gamma_max = min(float(gamma_max), 1e30)  # see AdaFocalLoss
         if mode == "bin":
-            self.register_buffer("gammas", torch.ones(num_bins))
+            self.register_buffer("gammas", torch.ones(num_bins, dtype=torch.float32))
         else:
-            self.register_buffer("accuracy", torch.full((num_bins,), torch.nan))
+            self.register_buffer("accuracy", torch.full((num_bins,), torch.nan, dtype=torch.float32))
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""

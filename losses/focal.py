@@ -78,5 +78,5 @@ class FLSDLoss(Loss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
         ce = cross_entropy(logits, targets)
-        gamma = torch.where(ce.detach() > -math.log(0.2), 5.0, 3.0).to(ce.dtype)
+        gamma = torch.where(torch.exp(-ce.detach()) < 0.2, 5.0, 3.0).to(ce.dtype)
         return self.reduce(modulated(ce, gamma))

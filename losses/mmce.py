@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from losses.base import Loss, at_least_float32, cross_entropy
+from losses.base import Loss, at_least_float32, check_finite, cross_entropy
 
 
 class MMCELoss(Loss):
@@ -35,7 +35,7 @@ class MMCELoss(Loss):
             raise ValueError(f'form must be "code" or "formula", got {form!r}')
         if not kernel_width > 0:
             raise ValueError(f"kernel_width must be > 0, got {kernel_width}")
-        self.lam, self.form, self.kernel_width = lam, form, kernel_width
+        self.lam, self.form, self.kernel_width = check_finite("lam", lam), form, kernel_width
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, a scalar."""
@@ -49,7 +49,9 @@ class MMCELoss(Loss):
         correct = (predicted == targets).to(confidence.dtype)
         kernel = torch.exp((confidence[:, None] - confidence).abs() / -self.kernel_width)  # [N, N]
         weight = torch.stack((correct * (1 - confidence), (1 - correct) * confidence))  # [2, N] correct, wrong
-        pair_sum = weight @ kernel @ weight.T  # [2, 2]
+        # sums of products, not a matmul, which autocast would run in half precision and a GPU in TF32
+        smoothed = (weight[:, None] * kernel).sum(dim=2)  # [2, N]
+        pair_sum = (weight[:, None] * smoothed).sum(dim=2)  # [2, 2]
         m = correct.sum()
         size = torch.stack((m, len(targets) - m))
         pairs = size[:, None] * size  # [2, 2] m m, m n, n n

@@ -13,6 +13,14 @@ from tests.calibration.cases import EDGE_VALUES, predictions, random_predictions
 # --- edges -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("num_bins", [1, 2, 3, 7, 10, 15, 20, 49, 100])
+def test_equal_width_edges_are_the_fractions_k_over_m(num_bins):
+    # as written, k / M: multiples of a rounded 1 / M put 0.6 = 9 / 15 into the bin below it
+    edges = equal_width_edges(num_bins)
+    assert edges.dtype == np.float64
+    assert edges.tolist() == [k / num_bins for k in range(num_bins + 1)]
+
+
 def test_equal_mass_edges_hand_worked():
     edges = equal_mass_edges([0.1, 0.2, 0.4, 0.8], 2)
     np.testing.assert_allclose(edges, [0.1, 0.3, 0.8], rtol=1e-15)
@@ -38,6 +46,16 @@ def test_equal_mass_bins_hold_equal_mass():
 
 
 # --- bin_index -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("num_bins", [1, 2, 3, 10, 15, 20, 100])
+def test_a_value_on_an_edge_belongs_to_the_bin_above(num_bins):
+    edges = equal_width_edges(num_bins)
+    values = [k / num_bins for k in range(num_bins)]
+    assert bin_index(np.array(values), edges).tolist() == list(range(num_bins))
+    below = [math.nextafter(k / num_bins, 0) for k in range(1, num_bins + 1)]
+    assert bin_index(np.array(below), edges).tolist() == list(range(num_bins))
+    assert bin_index(np.array([1.0]), edges).tolist() == [num_bins - 1]
 
 
 def test_outside_the_edges_the_nearest_bin():
@@ -146,6 +164,12 @@ BAD_CONFIDENCE = {
 
 
 @pytest.mark.parametrize("case", BAD_CONFIDENCE)
+def test_bad_confidence_has_no_quantiles(case):
+    with pytest.raises(ValueError, match="confidence"):
+        equal_mass_edges(BAD_CONFIDENCE[case], 3)
+
+
+@pytest.mark.parametrize("case", BAD_CONFIDENCE)
 def test_bad_confidence_has_no_statistics(case):
     confidence = BAD_CONFIDENCE[case]
     with pytest.raises(ValueError, match="confidence"):
@@ -156,3 +180,12 @@ def test_bad_confidence_has_no_statistics(case):
 def test_bad_edges(edges):
     with pytest.raises(ValueError, match="edges"):
         bin_stats([0.5], [True], np.array(edges))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_edges_of_a_tensor(dtype):
+    confidence = torch.rand(50, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    edges = equal_mass_edges(confidence, 15)
+    assert isinstance(edges, np.ndarray)
+    assert edges.dtype == np.float64
+    np.testing.assert_array_equal(edges, oracles.equal_mass_edges(confidence.detach().double().numpy(), 15))

@@ -82,3 +82,13 @@ def test_sweep_of_a_large_set_that_nothing_stops(binning):
         correct = confidence > 0.5  # sorted labels: pure bins, one mixed at most
         expected = np.abs(confidence - correct).mean()
         assert ece_sweep(confidence, correct, binning=binning) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_sweep_of_a_large_set_with_one_late_violation():
+    # one error, at the second lowest confidence: nothing is violated before bins are about two samples wide
+    n = 200_000
+    confidence = np.sort(np.random.default_rng(0).random(n))
+    correct = np.arange(n) != 1
+    with time_limit(60):
+        assert ece_sweep(confidence, correct) == pytest.approx(1 - confidence.mean(), abs=1e-4)

@@ -61,6 +61,29 @@ def test_tensors_arrays_and_lists_agree():
     assert tensor.requires_grad
 
 
+def test_reversed_arrays():
+    logits, labels = random_logits(20, 5)
+    confidence, correct = top_label(logits[::-1], labels[::-1])
+    np.testing.assert_allclose(confidence, top_label(logits, labels)[0][::-1], rtol=1e-14)
+    assert correct.tolist() == top_label(logits, labels)[1][::-1].tolist()
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.uint64, np.int8])
+def test_labels_of_any_integer_type(dtype):
+    logits, labels = random_logits(20, 5)
+    assert top_label(logits, labels.astype(dtype))[1].tolist() == top_label(logits, labels)[1].tolist()
+    with pytest.raises(ValueError, match="labels"):
+        top_label(logits, np.full(20, 5, dtype=dtype))
+
+
+@pytest.mark.filterwarnings("error")
+def test_read_only_arrays_pass_quietly():
+    logits, labels = random_logits(20, 5)
+    expected = top_label(logits, labels)[0]
+    logits.flags.writeable = labels.flags.writeable = False  # as np.load(mmap_mode="r") gives them
+    np.testing.assert_array_equal(top_label(logits, labels)[0], expected)
+
+
 def test_logits_that_lie_in_the_unit_interval_are_still_logits():
     # guessing from the range mixes them up: https://github.com/torch-uncertainty/torch-uncertainty/issues/179
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8]])

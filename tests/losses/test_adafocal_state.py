@@ -107,6 +107,18 @@ def test_an_update_after_a_cast_still_works(kind, options):
     assert_same_state(loss, same)
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+@every_kind
+def test_state_is_float32_under_another_default_type(kind, options, dtype):
+    torch.set_default_dtype(dtype)
+    try:
+        loss = updated(kind, **options)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(tensor.dtype == torch.float32 for tensor in loss.state_dict().values())
+    assert_same_state(loss, updated(kind, **options))
+
+
 def test_moves_to_another_device():
     loss = updated().to("meta")
     assert loss.gammas.device.type == loss.edges.device.type == "meta"

@@ -74,6 +74,16 @@ def test_a_huge_lambda_overflows_nothing():
     assert gammas_after(loss, [OVER]) == pytest.approx([0.2] * 3)
 
 
+@pytest.mark.parametrize("switch_threshold", [0.1, 0.2, 0.3, 0.35, 0.5, 0.7, 0.9])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_a_calibrated_bin_keeps_its_gamma_also_at_the_threshold(switch_threshold, sign):
+    # a gamma of S_th itself is not below S_th, however S_th rounds in float32
+    loss = AdaFocalLoss(num_bins=1, switch_threshold=switch_threshold, gamma_init=sign * switch_threshold)
+    for _ in range(3):
+        loss.update(torch.tensor([[1e4, 0.0]] * 5), torch.zeros(5, dtype=torch.int64))  # C = A = 1
+        assert loss.gammas.tolist() == pytest.approx([sign * switch_threshold])
+
+
 STARTS = {
     "defaults": {},
     "close to the switch": {"gamma_init": 0.21},

@@ -134,6 +134,13 @@ def test_random_small_batches_are_finite(form, batches):
         assert grad.isfinite().all(), i
 
 
+def test_autocast_does_not_round_the_kernel():
+    logits, targets = random_batch(96, 10, seed=8, scale=3.0, dtype=torch.float32)
+    expected = penalty(logits, targets, form="formula")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert penalty(logits, targets, form="formula") == pytest.approx(expected, rel=1e-5)
+
+
 def test_order_of_the_batch_does_not_matter():
     logits, targets = random_batch(40, 10, seed=6)
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))

@@ -161,6 +161,18 @@ def test_float64_stays_float64(name):
 
 
 @every_loss
+def test_autocast_changes_nothing(name):
+    logits, targets = random_batch(48, 10, seed=7, dtype=torch.float32)
+    loss = make(name)
+    expected, expected_grad = value_and_grad(loss, logits, targets)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value, grad = value_and_grad(loss, logits, targets)
+    assert value.dtype == torch.float32
+    torch.testing.assert_close(value, expected, rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(grad, expected_grad, rtol=1e-5, atol=1e-8)
+
+
+@every_loss
 def test_autocast_of_a_layer_before_it(name):
     x, targets = random_batch(16, 10, seed=8, dtype=torch.float32)
     layer = torch.nn.Linear(10, 10)
