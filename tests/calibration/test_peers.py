@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from calibration import classwise_ece, ece_em, ece_ew, mce, nll, top_label
+from calibration import brier_score, classwise_ece, ece_em, ece_ew, mce, nll, top_label
 from tests.calibration.cases import random_logits, random_predictions
 
 
@@ -55,3 +55,18 @@ def test_classwise_of_two_classes_is_the_mean_of_two_binary_scores():
     probabilities = torch.tensor(logits).softmax(1).numpy()
     expected = np.mean([metrics.ECE(15).measure(probabilities[:, k], (labels == k).astype(int)) for k in range(2)])
     assert classwise_ece(logits, labels) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "k"), [(2999, 5), (1000, 100)])
+def test_probmetrics(n, k):
+    peer = pytest.importorskip("probmetrics.metrics")
+    logits, labels = (torch.as_tensor(array) for array in random_logits(n, k, seed=n))
+    theirs = peer.Metrics.from_names(["brier", "logloss", "ece-15"]).compute_all_from_labels_logits(
+        labels, logits.float()
+    )
+    ours = {
+        "brier": brier_score(logits, labels),
+        "logloss": nll(logits, labels),
+        "ece-15": ece_ew(*top_label(logits, labels)),
+    }
+    assert ours == pytest.approx({name: float(value) for name, value in theirs.items()}, abs=1e-5)  # theirs in float32
