@@ -11,12 +11,17 @@ from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_labe
 def predict(model: nn.Module, split, batch_size: int) -> Tensor:
     """[N, K] float32 logits of a split, in its order, with the model in eval mode.
 
-    The model is left in the mode it was found in.
+    The model is left in the mode it was found in. Batches may come in any order (texts come by length).
     """
     training = model.training
     model.eval()
     try:
-        return torch.cat([model(batch.inputs).float() for batch in split.eval_batches(batch_size)])
+        logits = None
+        for batch in split.eval_batches(batch_size):
+            part = model(batch.inputs).float()
+            logits = part.new_empty(len(split), part.shape[1]) if logits is None else logits
+            logits[batch.index] = part
+        return logits
     finally:
         model.train(training)
 

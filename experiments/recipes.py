@@ -16,7 +16,7 @@ import models
 from experiments.overrides import override
 
 SCALES = ("demo", "quick", "paper")
-OPTIMIZERS = ("sgd",)
+OPTIMIZERS = ("sgd", "adam", "adamw")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Recipe:
     lr: float
     milestones: tuple[int, ...] = ()  # epochs at which lr is multiplied by lr_factor
     lr_factor: float = 0.1
-    optimizer: str = "sgd"
+    optimizer: str = "sgd"  # "sgd", or "adam" or "adamw", which have no use for momentum and nesterov
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 5e-4

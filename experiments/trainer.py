@@ -64,13 +64,7 @@ class Training:
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
         )
-        self.optimizer = torch.optim.SGD(
-            self.model.parameters(),
-            lr=self.recipe.lr,
-            momentum=self.recipe.momentum,
-            nesterov=self.recipe.nesterov,
-            weight_decay=self.recipe.weight_decay,
-        )
+        self.optimizer = build_optimizer(self.recipe, self.model)
         self.epoch, self.steps = 0, 0  # both count what is done
         self.history: list[dict] = []
         self.bins: list[dict] = []
@@ -256,6 +250,15 @@ class Training:
 def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
     """The recipe's model, freshly initialised from torch's current random state."""
     return models.build(recipe.model, recipe.dataset, num_classes=num_classes, **recipe.model_options)
+
+
+def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
+    """The recipe's optimizer over the parameters that are trained."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    if recipe.optimizer == "sgd":
+        return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
+    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](parameters, **common)
 
 
 def _difference(theirs, mine) -> str:
