@@ -7,5 +7,17 @@ from .arrays import ArraySplit
 from .errors import DataError
 from .registry import DATASETS, data_root, load, options_of
 from .split import Batch, Split, Splits
+from .tokens import TokenSplit
 
-__all__ = ["DATASETS", "ArraySplit", "Batch", "DataError", "Split", "Splits", "data_root", "load", "options_of"]
+__all__ = [
+    "DATASETS",
+    "ArraySplit",
+    "Batch",
+    "DataError",
+    "Split",
+    "Splits",
+    "TokenSplit",
+    "data_root",
+    "load",
+    "options_of",
+]

@@ -13,10 +13,11 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status is 0, or 2 after one line on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m data",
-        description="Fetch a dataset if it is not there, verify it, decode it into the cache below the data root "
-        "and print its splits. Run it where there is a network before jobs start: training never downloads.",
+        description="Fetch a dataset if it is not there, verify it, decode or tokenise it into the cache below the "
+        "data root and print its splits. Run it where there is a network before jobs start: training never downloads.",
         epilog=f"Datasets: {', '.join(DATASETS)}. digits comes with scikit-learn; imagenet has to be put at "
-        "<data root>/imagenet/{train,val}/<wnid>/ by hand.",
+        "<data root>/imagenet/{train,val}/<wnid>/ by hand, and GloVe's vectors for newsgroups at "
+        "<data root>/glove.6B.100d.txt.",
     )
     parser.add_argument("name", metavar="NAME", help="the dataset")
     parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> int:
         splits = load(args.name, root=args.data_root, seed=args.seed, download=not args.no_download)
         for part, split in splits._asdict().items():
             print(describe(part, split))
+        if splits.train.note:
+            print(splits.train.note)
     except ValueError as error:
         print(f"python -m data: {error}", file=sys.stderr)
         return 2
@@ -34,11 +37,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def describe(part: str, split: Split) -> str:
-    """One line on a split: its size, the shape of its inputs, the range of its class counts, its fingerprint."""
-    shape = "x".join(map(str, split[0][0].shape))
+    """One line on a split: its size, what its samples look like, the range of its class counts, its fingerprint."""
     counts = torch.bincount(split.labels, minlength=split.num_classes)
     return (
-        f"{part:5} {len(split):9,} images {shape}, {split.num_classes} classes of {counts.min():,} to "
+        f"{part:5} {len(split):9,} {split.summary}, {split.num_classes} classes of {counts.min():,} to "
         f"{counts.max():,}, fingerprint {split.fingerprint}"
     )
 

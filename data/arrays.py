@@ -48,6 +48,11 @@ class ArraySplit(Split):
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
         return self._normalise(self.images[i]), int(self.labels[i])
 
+    @property
+    def summary(self) -> str:
+        """The images' shape, in words."""
+        return f"images {'x'.join(map(str, self.images.shape[1:]))}"
+
     def to(self, device: torch.device | str) -> Self:
         """The same split, resident on `device`."""
         moved = object.__new__(type(self))

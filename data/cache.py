@@ -1,4 +1,4 @@
-"""Decoded images kept as arrays, so that only the first run pays for the decoding."""
+"""Decoded images and texts kept as arrays, so that only the first run pays for the decoding."""
 
 import contextlib
 import os
@@ -35,7 +35,7 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
             path.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(FileLock(path.parent / f"{name}.lock"))
         except OSError as error:
-            warnings.warn(f"cannot write to {path.parent} ({error.strerror}): decoding the images on every run")
+            warnings.warn(f"cannot write to {path.parent} ({error.strerror}): decoding the files on every run")
             return make()
         arrays = _read(path)  # another process may have made them meanwhile
         if arrays is None:
@@ -43,7 +43,7 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
             try:
                 _write(path, arrays)
             except OSError as error:
-                warnings.warn(f"cannot write {path} ({error.strerror}): the images are decoded again on the next run")
+                warnings.warn(f"cannot write {path} ({error.strerror}): the files are decoded again on the next run")
         return arrays
 
 

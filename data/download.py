@@ -7,6 +7,7 @@ import os
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,47 +21,70 @@ PAUSE = 2.0  # seconds before the second attempt, doubled before the third
 CHUNK = 2**20
 
 
-def fetch(url: str, target: Path, md5: str) -> None:
+def fetch(
+    url: str | Sequence[str],
+    target: Path,
+    md5: str | None = None,
+    *,
+    sha256: str | None = None,
+    verify: Callable[[Path], object] | None = None,
+) -> None:
     """Download `url` to `target` unless it is there; processes that share the root download it once.
 
-    The bytes go to `target`.part, which gets its final name once the checksum is right and is removed otherwise.
+    The bytes go to `target`.part, which gets its final name once they are verified and is removed otherwise.
 
     Args:
-        url: where it is.
+        url: where it is; or several places, which are tried in turn.
         target: the file to make.
         md5: its MD5, hex.
+        sha256: its SHA-256, hex.
+        verify: called with the complete file before it gets its name, where no checksum is published; raises
+            DataError for one that is not what it should be.
 
     Raises:
         DataError: one line with the URL, what went wrong, and where to put the file by hand.
     """
+    urls = [url] if isinstance(url, str) else list(url)
+    algorithm, expected = ("sha256", sha256) if sha256 else ("md5", md5)
     part = target.with_name(target.name + ".part")
+    failures = []
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{target}.lock"):
             if target.exists():
                 return
-            try:
-                _download(url, part, md5)
-                os.replace(part, target)
-            finally:
-                part.unlink(missing_ok=True)
-    except (OSError, http.client.HTTPException, _BadDownloadError) as error:
-        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        if isinstance(error, urllib.error.HTTPError):
-            reason = f"HTTP status {error.code}"
-        raise DataError(
-            f"downloading {url} failed: {reason}; fetch it by hand (md5 {md5}) and put it at {target.absolute()}"
-        ) from error
+            for place in urls:
+                try:
+                    _download(place, part, algorithm, expected)
+                    if verify:
+                        verify(part)
+                    os.replace(part, target)
+                    return
+                except (OSError, http.client.HTTPException, _BadDownloadError, DataError) as error:
+                    failures.append((place, error))
+                finally:
+                    part.unlink(missing_ok=True)
+    except OSError as error:  # the folder or the lock
+        failures.append((urls[0], error))
+    reasons = "; ".join(f"downloading {place} failed: {_reason(error)}" for place, error in failures)
+    checksum = f" ({algorithm} {expected})" if expected else ""
+    raise DataError(f"{reasons}; fetch it by hand{checksum} and put it at {target.absolute()}") from failures[-1][1]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, urllib.error.HTTPError):
+        return f"HTTP status {error.code}"
+    return str(getattr(error, "reason", None) or error) or type(error).__name__
 
 
 class _BadDownloadError(Exception):
     """The server's bytes are not the file."""
 
 
-def _download(url: str, part: Path, md5: str) -> None:
+def _download(url: str, part: Path, algorithm: str, expected: str | None) -> None:
     for attempt in range(ATTEMPTS):
         try:
-            return _download_once(url, part, md5)
+            return _download_once(url, part, algorithm, expected)
         except urllib.error.HTTPError as error:
             if error.code < 500 or attempt == ATTEMPTS - 1:
                 raise  # the server has understood and refuses
@@ -70,8 +94,8 @@ def _download(url: str, part: Path, md5: str) -> None:
         time.sleep(PAUSE * 2**attempt)
 
 
-def _download_once(url: str, part: Path, md5: str) -> None:
-    digest, received = hashlib.md5(usedforsecurity=False), 0
+def _download_once(url: str, part: Path, algorithm: str, expected: str | None) -> None:
+    digest, received = hashlib.new(algorithm, usedforsecurity=False), 0
     with contextlib.ExitStack() as stack:
         response = stack.enter_context(urllib.request.urlopen(url, timeout=TIMEOUT))
         length = int(response.headers.get("Content-Length") or 0)
@@ -87,5 +111,6 @@ def _download_once(url: str, part: Path, md5: str) -> None:
         os.fsync(file.fileno())
     if length and received != length:
         raise _BadDownloadError(f"the connection ended after {received} of {length} bytes")
-    if digest.hexdigest() != md5:
-        raise _BadDownloadError(f"its MD5 is {digest.hexdigest()}, expected {md5}")
+    if expected and digest.hexdigest() != expected:
+        name = {"md5": "MD5", "sha256": "SHA-256"}[algorithm]
+        raise _BadDownloadError(f"its {name} is {digest.hexdigest()}, expected {expected}")

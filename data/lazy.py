@@ -66,6 +66,11 @@ class LazySplit(Split):
             torch.set_rng_state(generator(seed, epoch, i, stream=1).get_state())
             return self._train(image), int(self.labels[i])
 
+    @property
+    def summary(self) -> str:
+        """The inputs' shape, in words."""
+        return f"images {'x'.join(map(str, self[0][0].shape))}"
+
     def to(self, device: torch.device | str) -> Self:
         """The same split, whose batches are moved to `device`."""
         moved = object.__new__(type(self))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cifar, digits, imagenet, tiny_imagenet
+from . import cifar, digits, imagenet, newsgroups, tiny_imagenet
 from .split import Splits
 
 # A loader takes (root, seed, download) and, as keywords with defaults, every number that can change a result.
@@ -16,6 +16,8 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "cifar100": partial(cifar.load, "cifar100"),
     "tiny-imagenet": tiny_imagenet.load,
     "imagenet": imagenet.load,
+    "newsgroups": newsgroups.load,
+    "newsgroups-bydate": newsgroups.load_bydate,
 }
 
 

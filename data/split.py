@@ -17,7 +17,7 @@ class Batch(NamedTuple):
 
     Attributes:
         index: [B] int64, positions of the samples within the split.
-        inputs: what the model takes: [B, C, H, W] float32, normalised, for images.
+        inputs: what the model takes: [B, C, H, W] float32, normalised, for images; [B, L] int64 ids for texts.
         labels: [B] int64 in [0, K).
     """
 
@@ -44,7 +44,10 @@ class Split(Dataset, ABC):
         labels: [N] int64 in [0, K).
         classes: K class names, in label order.
         index: [N] int64, each sample's position in the source set it was drawn from.
+        note: what a run's record should say of the data beyond its fingerprint; "" for images.
     """
+
+    note: str = ""
 
     def __init__(self, labels: Tensor, classes: tuple[str, ...], index: Tensor | None = None):
         self.labels = labels
@@ -67,6 +70,11 @@ class Split(Dataset, ABC):
     @abstractmethod
     def __getitem__(self, i: int) -> tuple[Any, int]:
         """Sample i as a model takes it, without augmentation, and its label."""
+
+    @property
+    @abstractmethod
+    def summary(self) -> str:
+        """What the samples look like, in a few words."""
 
     @abstractmethod
     def to(self, device: torch.device | str) -> Self:
@@ -106,12 +114,20 @@ class Split(Dataset, ABC):
         """
         if start < 0:
             raise ValueError(f"start must be >= 0, got {start}")
-        order = torch.randperm(len(self), generator=generator(seed, epoch, stream=0))
-        return self._batches(order, cut_batches(len(self), batch_size, merge_single=True)[start:], seed, epoch)
+        order, cuts = self._train_order(batch_size, seed, epoch)
+        return self._batches(order, cuts[start:], seed, epoch)
 
     def eval_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Every sample once, in order, without augmentation."""
-        return self._batches(torch.arange(len(self)), cut_batches(len(self), batch_size), seed=None, epoch=0)
+        """Every sample once, without augmentation: images in order, texts by length; `Batch.index` tells."""
+        return self._batches(self._eval_order(), cut_batches(len(self), batch_size), seed=None, epoch=0)
+
+    def _train_order(self, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, list[slice]]:
+        """An order of the samples and the slices of it that are the epoch's batches."""
+        order = torch.randperm(len(self), generator=generator(seed, epoch, stream=0))
+        return order, cut_batches(len(self), batch_size, merge_single=True)
+
+    def _eval_order(self) -> Tensor:
+        return torch.arange(len(self))
 
 
 def cut_batches(num_samples: int, batch_size: int, merge_single: bool = False) -> list[slice]:

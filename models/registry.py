@@ -9,6 +9,7 @@ from torch import nn
 from .densenet import densenet121
 from .inputs import INPUTS
 from .resnet import resnet50, resnet110
+from .text_cnn import cnn
 from .wide_resnet import resnet8, wrn10_2, wrn26_10
 
 
@@ -32,6 +33,7 @@ MODELS: dict[str, Entry] = {
     "densenet121": Entry(densenet121, forms=("cifar", "imagenet")),
     "resnet8": Entry(resnet8, forms=("cifar", "digits")),
     "wrn10-2": Entry(wrn10_2, forms=("cifar", "digits")),
+    "cnn": Entry(cnn, forms=("text", "topics")),
 }
 
 

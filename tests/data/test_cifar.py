@@ -274,7 +274,7 @@ def test_root_that_cannot_be_written_is_read_all_the_same(cifar_root, monkeypatc
     expected = fingerprints(cifar_root)
     shutil.rmtree(cifar_root / ".cache")
     (cifar_root / ".cache").write_text("a file where the folder should be")
-    with pytest.warns(UserWarning, match="decoding the images on every run"):
+    with pytest.warns(UserWarning, match="decoding the files on every run"):
         assert fingerprints(cifar_root) == expected
 
 

@@ -1,0 +1,94 @@
+"""Pretrained word vectors in GloVe's text format."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .errors import DataError
+
+PREFERRED = "glove.6B.100d.txt"  # Kumar et al.'s
+URL = "https://nlp.stanford.edu/data/glove.6B.zip"
+NUMBERS = b"0123456789+-.eE \r\n"
+
+
+class Vectors(NamedTuple):
+    """Vectors of a vocabulary.
+
+    Attributes:
+        matrix: [V + 1, D] float32; row i is the vector of id i, zeros for padding (id 0) and for words without one.
+        found: [V + 1] bool, which ids have a vector.
+    """
+
+    matrix: np.ndarray
+    found: np.ndarray
+
+
+def find(root: Path, pattern: str) -> Path:
+    """The file of vectors below `root`.
+
+    Args:
+        root: the data root.
+        pattern: a glob relative to it; if several files match, `PREFERRED` is taken.
+
+    Raises:
+        DataError: no file matches, or several and not the preferred one among them.
+    """
+    if Path(pattern).is_absolute():
+        matches = [Path(pattern)] if Path(pattern).is_file() else []
+    else:
+        matches = sorted(path for path in root.glob(pattern) if path.is_file())
+    if not matches:
+        raise DataError(
+            f"no word vectors {pattern!r} in {root.absolute()}: fetch {URL} and put its {PREFERRED} there, or give "
+            "another file with the option vectors (None: no vectors)"
+        )
+    if len(matches) == 1:
+        return matches[0]
+    for path in matches:
+        if path.name == PREFERRED:
+            return path
+    names = ", ".join(path.relative_to(root).as_posix() for path in matches)
+    raise DataError(f"several files in {root.absolute()} match {pattern!r}: {names}; choose one with vectors=NAME")
+
+
+def read(path: Path, vocab: tuple[str, ...]) -> Vectors:
+    """The vectors of some words. If a word comes twice in the file, its last line counts.
+
+    Args:
+        path: a line a word: the word and D numbers, with single spaces between; D is that of the first line.
+        vocab: the words of ids 1, 2, ...
+
+    Raises:
+        DataError: naming the file and the line that is short, too long, or has something that is no number.
+    """
+    ids = {word.encode(): i for i, word in enumerate(vocab, start=1)}
+    matrix, found, dimension = None, np.zeros(len(vocab) + 1, bool), 0
+    try:
+        with open(path, "rb") as file:
+            for number, line in enumerate(file, start=1):
+                word, _, rest = line.partition(b" ")
+                if matrix is None:
+                    dimension = len(rest.split())
+                    if not dimension:
+                        raise DataError(f"{path}, line 1: expected a word and its vector")
+                    matrix = np.zeros((len(vocab) + 1, dimension), np.float32)
+                if (spaces := rest.count(b" ")) != dimension - 1:
+                    raise DataError(f"{path}, line {number}: {spaces + 1} numbers, expected {dimension}")
+                if rest.translate(None, NUMBERS):
+                    raise DataError(f"{path}, line {number}: not a vector of numbers")
+                if word in ids:
+                    matrix[ids[word]] = _numbers(rest, path, number)
+                    found[ids[word]] = True
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    if matrix is None:
+        raise DataError(f"{path} is empty")
+    return Vectors(matrix, found)
+
+
+def _numbers(text: bytes, path: Path, number: int) -> list[float]:
+    try:
+        return [float(value) for value in text.split(b" ")]
+    except ValueError as error:
+        raise DataError(f"{path}, line {number}: {error}") from error

@@ -1,0 +1,52 @@
+"""Tar archives read into memory, never unpacked."""
+
+import lzma
+import tarfile
+import zlib
+from pathlib import Path
+
+from .errors import DataError
+from .tree import MAX_MEMBER_BYTES, check_member
+
+MAX_TOTAL_BYTES = 2**30  # far above any corpus here: an archive that claims more would only fill the memory
+
+
+def read_tar(archive: Path) -> dict[str, bytes]:
+    """The content of every regular file of a tar archive, compressed or not, by its path; hidden files are left out.
+
+    Raises:
+        DataError: naming an archive that is truncated or no tar, or a member that is absolute, has `..` in its path,
+            is a link or a device, is too large or comes twice.
+    """
+    files: dict[str, bytes] = {}
+    total = 0
+    try:
+        with tarfile.open(archive, "r:*") as tar:
+            for member in tar:
+                check_member(archive, member.name)
+                parts = [part for part in member.name.split("/") if part not in ("", ".")]
+                path, total = "/".join(parts), total + member.size
+                if member.isdir():
+                    continue
+                reason = _refusal(member, path in files, total)
+                if reason:
+                    raise DataError(f"{archive}: member {member.name!r} {reason}; do not use this file")
+                if not any(part.startswith(".") for part in parts):
+                    content = tar.extractfile(member).read()
+                    if len(content) != member.size:
+                        raise EOFError(f"it ends within {member.name!r}")
+                    files[path] = content
+    except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(f"cannot read {archive}: {error}; truncated? remove it and fetch it again") from error
+    return files
+
+
+def _refusal(member: tarfile.TarInfo, known: bool, total: int) -> str:
+    """Why a member is not read; "" if it is."""
+    if not member.isfile():
+        return "is a link or a device"
+    if known:
+        return "comes twice"
+    if member.size > MAX_MEMBER_BYTES or total > MAX_TOTAL_BYTES:
+        return f"claims {member.size:,} bytes, {total:,} with those before it"
+    return ""
