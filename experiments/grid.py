@@ -16,6 +16,7 @@ _PAPER_PAIRS = (
     ("imagenet", "resnet50"),
     ("imagenet", "resnet110"),
     ("imagenet", "densenet121"),
+    ("newsgroups", "cnn"),
 )
 PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
     "demo": (("digits", "resnet8"), ("digits", "wrn10-2")),

@@ -10,7 +10,7 @@ from torch import nn
 import losses
 import models
 from calibration import summary
-from data import Splits
+from data import Split, Splits
 from experiments import checkpoint, files, records
 from experiments.evaluate import TrainingConfidence, bin_rows, epoch_scores, predict
 from experiments.grid import Run
@@ -60,7 +60,7 @@ class Training:
         self.train, self.val, self.test = (split.to(device) for split in splits)
 
         torch.manual_seed(run.seed)
-        self.model = build_model(self.recipe, self.train.num_classes).to(device)
+        self.model = build_model(self.recipe, self.train).to(device)
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
         )
@@ -194,6 +194,7 @@ class Training:
                 for name, split in (("train", self.train), ("val", self.val), ("test", self.test))
             },
             "classes": list(self.train.classes),
+            "note": self.train.note,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "environment": environment(self.device),
         }
@@ -247,9 +248,12 @@ class Training:
         self.say(f"going on after epoch {self.epoch} of {self.recipe.epochs}")
 
 
-def build_model(recipe: Recipe, num_classes: int) -> nn.Module:
-    """The recipe's model, freshly initialised from torch's current random state."""
-    return models.build(recipe.model, recipe.dataset, num_classes=num_classes, **recipe.model_options)
+def build_model(recipe: Recipe, split: Split) -> nn.Module:
+    """The recipe's model for a split's classes and words, freshly initialised from torch's current random state."""
+    options = dict(recipe.model_options)
+    if getattr(split, "vocab", None):
+        options |= {"vectors": split.vectors, "vocab_size": len(split.vocab) + 1}
+    return models.build(recipe.model, recipe.dataset, num_classes=split.num_classes, **options)
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
