@@ -66,7 +66,7 @@ def summary(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dic
     """
     confidence, correct = top_label(logits, labels, from_logits)
     return {
-        "error": float(1 - correct.mean()),
+        "error": float((~correct).mean()),
         "nll": nll(logits, labels, from_logits),
         "brier": brier_score(logits, labels, from_logits),
         "ece_ew": ece_ew(confidence, correct, num_bins),
