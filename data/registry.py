@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cifar, digits, imagenet, newsgroups, tiny_imagenet
+from . import cifar, digits, imagenet, newsgroups, tiny_imagenet, topics
 from .split import Splits
 
 # A loader takes (root, seed, download) and, as keywords with defaults, every number that can change a result.
@@ -18,6 +18,7 @@ DATASETS: dict[str, Callable[..., Splits]] = {
     "imagenet": imagenet.load,
     "newsgroups": newsgroups.load,
     "newsgroups-bydate": newsgroups.load_bydate,
+    "topics": topics.load,
 }
 
 

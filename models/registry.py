@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from .bert import bert, bert_mini
 from .densenet import densenet121
 from .inputs import INPUTS
 from .resnet import resnet50, resnet110
@@ -34,6 +35,8 @@ MODELS: dict[str, Entry] = {
     "resnet8": Entry(resnet8, forms=("cifar", "digits")),
     "wrn10-2": Entry(wrn10_2, forms=("cifar", "digits")),
     "cnn": Entry(cnn, forms=("text", "topics")),
+    "bert": Entry(bert, forms=("text",)),
+    "bert-mini": Entry(bert_mini, forms=("topics",)),
 }
 
 
