@@ -4,6 +4,7 @@ import argparse
 import multiprocessing
 import os
 import queue
+import signal
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
@@ -13,7 +14,7 @@ from tqdm import tqdm
 
 from experiments import grid, records
 from experiments.grid import Run
-from experiments.train import EXPLAINED, REFUSED, add_common_options, pick_device, train
+from experiments.train import EXPLAINED, INTERRUPTED, REFUSED, add_common_options, pick_device, train
 
 _progress = None  # in a worker: the queue that its epochs go to
 
@@ -26,6 +27,7 @@ def missing(runs: list[Run], options) -> list[Run]:
 def _start_worker(progress) -> None:
     global _progress
     _progress = progress
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
@@ -97,9 +99,10 @@ def train_all(runs: list[Run], options) -> dict[Run, str]:
                             flush=True,
                         )
                 bar.set_postfix_str(f"{done}/{len(runs)} runs")
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        except KeyboardInterrupt:
+            bar.close()
+            print("stopped; the same command goes on from the last checkpoints", file=sys.stderr, flush=True)
+            os._exit(INTERRUPTED)  # leaving the pool in order would wait for the runs to end
         finally:
             bar.close()
     return failures

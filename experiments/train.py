@@ -18,6 +18,7 @@ from experiments.trainer import CannotResume, Training, TrainingDiverged
 from models import MODELS
 
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
+INTERRUPTED = 130  # exit status after Ctrl-C
 EXPLAINED = (RunIsLocked, CannotResume, TrainingDiverged, OSError)  # errors whose message is all the user needs
 
 
@@ -172,6 +173,9 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, *EXPLAINED) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return INTERRUPTED
     test, scaled = result["test"], result["test_scaled"]
     print(
         f"test error {100 * test['error']:.2f} %, ECE_EM ({recipe.num_bins} bins) {100 * test['ece_em']:.2f} % before "

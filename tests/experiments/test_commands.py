@@ -56,6 +56,13 @@ def test_unwritable_runs_folder(capsys, tmp_path):
     assert "runs" in refused(capsys, train.main, *cli(tiny_run("ce"), "--runs", str(tmp_path / "runs")))
 
 
+def test_a_loss_that_turns_nan(capsys, tmp_path):
+    diverging = tiny_run("ce", 0, "lr=1e30", "clip_norm=0")
+    error = refused(capsys, train.main, *cli(diverging, "--runs", str(tmp_path)))
+    assert "NaN or infinity in epoch 1 of 4, after step" in error
+    assert not records.is_finished(diverging.folder(tmp_path))
+
+
 def test_train_says_what_it_got(capsys, tmp_path):
     assert train.main(cli(tiny_run("ce"), "--runs", str(tmp_path))) == 0
     out = capsys.readouterr().out

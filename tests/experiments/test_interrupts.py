@@ -1,0 +1,41 @@
+import signal
+import subprocess
+import sys
+import time
+
+from experiments import records
+from experiments.provenance import ROOT
+from tests.experiments.tiny import cli, tiny_run
+
+
+def test_ctrl_c_on_a_run_says_how_to_go_on(tmp_path):
+    run = tiny_run("ce", 0, "epochs=400")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not (run.folder(tmp_path) / records.HISTORY).exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].endswith("the same command goes on from the last checkpoint\n")
+    assert process.returncode == 130
+    assert not (run.folder(tmp_path) / ".lock").exists()
+
+
+def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu"],
+        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    while not list(tmp_path.rglob(records.HISTORY)):
+        time.sleep(0.05)
+        assert process.poll() is None
+    history = next(iter(tmp_path.rglob(records.HISTORY)))
+    process.send_signal(signal.SIGINT)
+    assert "the same command goes on from the last checkpoints" in process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    time.sleep(1)
+    before = history.read_bytes()
+    time.sleep(2)
+    assert history.read_bytes() == before, "a worker went on training"
