@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torchvision import datasets
 
 from . import official_cifar
 from .arrays import ArraySplit
@@ -22,13 +21,13 @@ PARTS = ("train", "test")
 
 
 class Cifar(NamedTuple):
-    """What tells the two datasets apart: the official files and the number of classes."""
+    """What tells the two datasets apart: torchvision's class of the official files and the number of classes."""
 
-    source: type[datasets.CIFAR10]
+    source: str
     num_classes: int
 
 
-CIFAR = {"cifar10": Cifar(datasets.CIFAR10, 10), "cifar100": Cifar(datasets.CIFAR100, 100)}
+CIFAR = {"cifar10": Cifar("CIFAR10", 10), "cifar100": Cifar("CIFAR100", 100)}
 
 
 def load(
@@ -73,7 +72,9 @@ def load(
 
 def _read(name: str, root: Path, download: bool) -> tuple[dict[str, tuple[Tensor, Tensor]], tuple[str, ...]]:
     """{"train": (images [N, 3, 32, 32] uint8, labels [N] int64), "test": ...} and the class names."""
-    source, num_classes = CIFAR[name]
+    from torchvision import datasets  # takes two seconds to import, and texts and digits need none of it
+
+    source, num_classes = getattr(datasets, CIFAR[name].source), CIFAR[name].num_classes
     if official_cifar.find(root, source):
         return official_cifar.read(root, source)
     with ExitStack() as stack:

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
-from torchvision.transforms import v2
 
 from .errors import DataError
 from .split import Batch, Split, generator
@@ -44,6 +43,8 @@ class LazySplit(Split):
         workers: int = 0,
         index: Tensor | None = None,
     ):
+        from torchvision.transforms import v2  # takes two seconds to import, and only photographs need it
+
         super().__init__(labels, classes, index)
         self.paths, self.folder, self.workers = paths, folder, workers
         self._device = torch.device("cpu")

@@ -1,18 +1,22 @@
 """CIFAR in the files its authors publish, read through torchvision, which checks their MD5 before unpickling."""
 
+from __future__ import annotations  # CIFAR10 is a name for the type checker: importing torchvision takes two seconds
+
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from filelock import FileLock
 from torch import Tensor
-from torchvision.datasets import CIFAR10
-from torchvision.datasets.utils import check_integrity
 
 from .download import fetch
 from .errors import DataError
 from .tree import check_member
+
+if TYPE_CHECKING:
+    from torchvision.datasets import CIFAR10
 
 
 def find(root: Path, source: type[CIFAR10]) -> Path | None:
@@ -37,6 +41,8 @@ def read(root: Path, source: type[CIFAR10]) -> tuple[dict[str, tuple[Tensor, Ten
     Raises:
         DataError: naming a file with another checksum than the official one.
     """
+    from torchvision.datasets.utils import check_integrity
+
     folder = root / source.base_folder
     if not folder.exists():
         _unpack(root, source)
@@ -55,6 +61,8 @@ def read(root: Path, source: type[CIFAR10]) -> tuple[dict[str, tuple[Tensor, Ten
 
 def _unpack(root: Path, source: type[CIFAR10]) -> None:
     """Unpack the verified archive beside itself; the folder appears whole or not at all."""
+    from torchvision.datasets.utils import check_integrity
+
     archive, folder = root / source.filename, root / source.base_folder
     if not check_integrity(archive, source.tgz_md5):
         raise DataError(

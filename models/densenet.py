@@ -1,7 +1,6 @@
 """DenseNet-121 in the forms of CIFAR and ImageNet."""
 
 from torch import nn
-from torchvision.models import DenseNet
 
 from .initialisation import reset_to_default
 from .inputs import InputFacts
@@ -15,6 +14,8 @@ def densenet121(facts: InputFacts) -> nn.Module:
 
     Source: Huang et al. 2017, table 1.
     """
+    from torchvision.models import DenseNet  # takes two seconds to import, and texts need none of it
+
     net = DenseNet(growth_rate=32, block_config=(6, 12, 24, 16), num_init_features=64, num_classes=facts.num_classes)
     if facts.form == "imagenet":
         return net

@@ -1,7 +1,6 @@
 """ResNet-50 and ResNet-110 with bottleneck blocks, in the forms of CIFAR, Tiny-ImageNet and ImageNet."""
 
 from torch import nn
-from torchvision.models.resnet import Bottleneck, ResNet
 
 from .initialisation import reset_to_default
 from .inputs import InputFacts
@@ -22,6 +21,8 @@ def resnet110(facts: InputFacts) -> nn.Module:
 
 def _bottleneck_net(facts: InputFacts, layers: list[int]) -> nn.Module:
     """Torchvision's ResNet with the stem and head of `facts.form`; forward: [N, C, H, W] -> logits [N, K]."""
+    from torchvision.models.resnet import Bottleneck, ResNet  # takes two seconds to import; texts need none of it
+
     net = ResNet(Bottleneck, layers, num_classes=facts.num_classes)
     if facts.form == "imagenet":
         return net

@@ -1,7 +1,6 @@
 """Wide residual networks for small images: WRN-26-10, and two nets small enough for a CPU."""
 
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
 
 from .inputs import InputFacts
 
@@ -60,6 +59,8 @@ def resnet8(facts: InputFacts, stem_stride: int = 1) -> nn.Module:
 
 
 def _stage(in_channels: int, out_channels: int, num_blocks: int, stride: int) -> nn.Sequential:
+    from torchvision.models.resnet import BasicBlock  # takes two seconds to import, and texts need none of it
+
     shortcut = None
     if stride != 1 or in_channels != out_channels:
         shortcut = nn.Sequential(
