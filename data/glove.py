@@ -87,8 +87,12 @@ def read(path: Path, vocab: tuple[str, ...]) -> Vectors:
     return Vectors(matrix, found)
 
 
-def _numbers(text: bytes, path: Path, number: int) -> list[float]:
+def _numbers(text: bytes, path: Path, number: int) -> np.ndarray:
     try:
-        return [float(value) for value in text.split(b" ")]
+        with np.errstate(over="ignore"):
+            values = np.array([float(value) for value in text.split(b" ")]).astype(np.float32)
     except ValueError as error:
         raise DataError(f"{path}, line {number}: {error}") from error
+    if not np.isfinite(values).all():
+        raise DataError(f"{path}, line {number}: a number is too large for float32")
+    return values

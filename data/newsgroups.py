@@ -66,6 +66,7 @@ def load(
     texts = _Texts("newsgroups", root, download, num_documents)
     total = test_size + val_size
     check_size("test_size", test_size, texts.size)
+    check_size("val_size", val_size, texts.size)
     check_size("test_size + val_size", total, texts.size)
     # The legacy generator: its stream is frozen by NumPy. The order of the parts is Kumar et al.'s.
     order = np.random.RandomState(seed).permutation(texts.size)

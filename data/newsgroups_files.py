@@ -142,7 +142,7 @@ class Source:
         lacking = [f"{group} has {found[group]:,}" for group in GROUPS if found[group] < 0.9 * usual] + [
             f"{group} is none of them" for group in unknown
         ]
-        details = f" ({', '.join(lacking)})" if lacking else ""
+        details = f" ({', '.join(lacking[:4])}{', ...' if len(lacking) > 4 else ''})" if lacking else ""
         raise DataError(
             f"{self.where} holds {len(documents):,} documents in {len(found)} groups, expected {expected:,} in "
             f"{len(GROUPS)}{details}: incomplete? remove it and fetch it again"

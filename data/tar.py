@@ -9,6 +9,7 @@ from .errors import DataError
 from .tree import MAX_MEMBER_BYTES, check_member
 
 MAX_TOTAL_BYTES = 2**30  # far above any corpus here: an archive that claims more would only fill the memory
+CHUNK = 2**20
 
 
 def read_tar(archive: Path) -> dict[str, bytes]:
@@ -36,8 +37,11 @@ def read_tar(archive: Path) -> dict[str, bytes]:
                     if len(content) != member.size:
                         raise EOFError(f"it ends within {member.name!r}")
                     files[path] = content
+            while tar.fileobj.read(CHUNK):  # to the end of the compressed stream, which has the checksum
+                pass
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(f"cannot read {archive}: {error}; truncated? remove it and fetch it again") from error
+        reason = " ".join(str(error).split())  # tarfile's reasons have several lines
+        raise DataError(f"cannot read {archive}: {reason}; truncated? remove it and fetch it again") from error
     return files
 
 

@@ -90,10 +90,10 @@ class TokenSplit(Split):
         return moved
 
     def _train_order(self, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, list[slice]]:
+        cuts = cut_batches(len(self), batch_size, merge_single=True)
         order = torch.randperm(len(self), generator=generator(seed, epoch, stream=0))
         pools = order.split(POOL * batch_size)
         order = torch.cat([pool[self.lengths[pool].argsort(stable=True)] for pool in pools])
-        cuts = cut_batches(len(self), batch_size, merge_single=True)
         shuffled = torch.randperm(len(cuts), generator=generator(seed, epoch, stream=2)).tolist()
         return order, [cuts[i] for i in shuffled]
 

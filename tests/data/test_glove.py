@@ -1,0 +1,54 @@
+"""Word vectors: what is read, and the line of whatever is wrong."""
+
+import numpy as np
+import pytest
+
+from data import DataError, glove
+
+from .corpora import write_vectors
+
+
+def test_vectors_by_id(tmp_path):
+    write_vectors(tmp_path / "v.txt", ["the 1 2.5 -3e-1", "été 4 5 6", "never 7 8 9"])
+    matrix, found = glove.read(tmp_path / "v.txt", ("été", "missing", "the"))
+    assert matrix.dtype == np.float32
+    assert matrix.tolist() == np.float32([[0, 0, 0], [4, 5, 6], [0, 0, 0], [1, 2.5, -0.3]]).tolist()
+    assert found.tolist() == [False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["a 1 2 3", "b 1 2"], "line 2: 2 numbers, expected 3"),
+        (["a 1 2 3", "b 1 2 3", "unused 1 2 3 4"], "line 3: 4 numbers, expected 3"),
+        (["a 1 2 3", "b 1 two 3"], "line 2: not a vector of numbers"),
+        (["a 1 2 3", "unused 1 nan 3"], "line 2: not a vector of numbers"),
+        (["a 1 2 3", "b 1 2.3.4 3"], r"line 2: could not convert string to float"),
+        (["a 1 2 3", "b 1  3"], "line 2: could not convert"),
+        (["a 1 2 3", "b 1 1e99 3"], "line 2: a number is too large"),
+        (["a 1 2 3", ""], "line 2: 1 numbers, expected 3"),
+        (["a"], "line 1: expected a word and its vector"),
+        ([], "is empty"),
+    ],
+)
+def test_broken_files_are_named_with_the_line(tmp_path, lines, message):
+    write_vectors(tmp_path / "v.txt", lines)
+    with pytest.raises(DataError, match=message) as error:
+        glove.read(tmp_path / "v.txt", ("a", "b"))
+    assert "v.txt" in str(error.value)
+
+
+def test_which_file(tmp_path):
+    with pytest.raises(
+        DataError, match=r"no word vectors 'glove\.\*\.txt' in .*glove\.6B\.zip.*put its glove\.6B\.100d"
+    ):
+        glove.find(tmp_path, "glove.*.txt")
+    write_vectors(tmp_path / "glove.a.txt")
+    assert glove.find(tmp_path, "glove.*.txt").name == "glove.a.txt"
+    write_vectors(tmp_path / "glove.b.txt")
+    with pytest.raises(DataError, match=r"match 'glove\.\*\.txt': glove\.a\.txt, glove\.b\.txt; choose one"):
+        glove.find(tmp_path, "glove.*.txt")
+    write_vectors(tmp_path / "glove.6B.100d.txt")
+    assert glove.find(tmp_path, "glove.*.txt").name == "glove.6B.100d.txt"
+    assert glove.find(tmp_path, "glove.b.txt").name == "glove.b.txt"
+    assert glove.find(tmp_path / "elsewhere", str(tmp_path / "glove.b.txt")).name == "glove.b.txt"

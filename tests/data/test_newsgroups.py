@@ -1,0 +1,296 @@
+"""20 Newsgroups out of a tiny corpus: what is found, cut, split and counted, and what is said of broken files."""
+
+import dataclasses
+import shutil
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from data import DATASETS, DataError, TokenSplit, load, newsgroups, newsgroups_files
+from data.__main__ import main
+from data.newsgroups_files import GROUPS, text_of
+from data.words import index_words
+
+from .corpora import tar_folder, tar_of, write_newsgroups, write_vectors
+from .test_download import server  # noqa: F401 (a fixture)
+
+SIZES = {"test_size": 20, "val_size": 10, "num_documents": 100}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with 100 documents in 20 groups, and vectors."""
+    write_newsgroups(tmp_path)
+    write_vectors(tmp_path / "glove.tiny.txt")
+    return tmp_path
+
+
+def test_sizes_groups_and_seeds(root):
+    splits = load("newsgroups", root=root, seed=3, **SIZES)
+    assert [len(split) for split in splits] == [70, 10, 20]
+    assert splits.train.classes == GROUPS
+    places = torch.cat([split.index for split in splits])
+    assert places.sort().values.tolist() == list(range(100))  # disjoint, and nothing is lost
+    order = np.random.RandomState(3).permutation(100)  # Kumar et al.'s order of the parts
+    assert splits.test.index.tolist() == sorted(order[80:])
+    assert splits.val.index.tolist() == sorted(order[70:80])
+    for split in splits:
+        assert isinstance(split, TokenSplit)
+        assert (split.labels == split.index // 5).all()  # five documents a group, groups in their order
+    again, other = load("newsgroups", root=root, seed=3, **SIZES), load("newsgroups", root=root, seed=4, **SIZES)
+    assert [split.fingerprint for split in again] == [split.fingerprint for split in splits]
+    assert all(a.fingerprint != b.fingerprint for a, b in zip(splits, other, strict=True))
+
+
+def test_documents_are_the_words_of_the_files_below_their_headers(root):
+    train = load("newsgroups", root=root, **SIZES).train
+    assert not {"from", "subject", "header", "words"} & set(train.vocab)
+    for i in range(len(train)):
+        group, number = divmod(int(train.index[i]), 5)
+        text = ["the", "of"] * (number + 1) + [f"topic{group}"] * 3 + [f"doc{group}x{number}"]
+        ids, label = train[i]
+        assert label == group
+        assert [train.vocab[j - 1] for j in ids] == text
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"From: x\nSubject: y\n\nbody\n\nmore", "\n\nbody\n\nmore"),
+        (b"From: x\r\n\r\nbody", "\n\nbody"),
+        (b"no header at all", "no header at all"),
+        (b"\n\nbody", "\n\nbody"),
+        (b"From: x\n\n", "\n\n"),
+        (b"", ""),
+        (b"H: \xff\n\ncaf\xe9 \x80", "\n\ncafé \x80"),
+    ],
+)
+def test_header_and_latin_1(content, text):
+    assert text_of(content) == text
+
+
+def test_vocabulary_is_counted_on_the_training_split(root):
+    whole = load("newsgroups", root=root, **SIZES)
+    held_out = whole.test.index[0].item()
+    path = sorted((root / "20_newsgroups").glob("*/*"), key=lambda path: (path.parent.name, path.name))[held_out]
+    path.write_text(path.read_text() + "unheard " * 1000, encoding="latin-1")
+    assert "unheard" not in load("newsgroups", root=root, **SIZES).train.vocab
+    assert load("newsgroups", root=root, **SIZES).train.vocab == whole.train.vocab
+
+
+def test_vocab_size_and_max_tokens(root):
+    splits = load("newsgroups", root=root, vocab_size=2, max_tokens=3, **SIZES)
+    assert splits.train.vocab == ("of", "the")
+    ids = torch.cat([batch.inputs for batch in splits.train.eval_batches(1)])
+    assert set(map(tuple, ids.tolist())) == {(1, 2, 1), (2, 1, 0)}  # the last three words, or the only two
+
+
+def test_empty_and_unknown_documents_are_kept(root):
+    folder = root / "20_newsgroups"
+    (folder / "sci.med" / "1000").write_text("")
+    (folder / "sci.med" / "1001").write_text("H: x\n\n")
+    (folder / "sci.med" / "1002").write_text("H: x\n\nunheardof")
+    splits = load("newsgroups", root=root, vocab_size=5, **SIZES)
+    ids = {int(split.index[i]): split[i][0].tolist() for split in splits for i in range(len(split))}
+    first = 5 * GROUPS.index("sci.med")
+    assert [ids[first + i] for i in range(4)] == [[0], [0], [0], [*[2, 1] * 4]]
+    assert len(ids) == 100
+
+
+def test_vectors_and_their_coverage(root):
+    train = load("newsgroups", root=root, vocab_size=4, **SIZES).train
+    # of the, of the training documents' words, these two are commonest; topic3 may or may not be a word that is kept
+    assert train.vocab[:2] == ("of", "the")
+    assert train.vectors.dtype == torch.float32
+    assert train.vectors[:3].tolist() == [[0, 0, 0], [-1, 0.5, 0], [1, 2, 3]]
+    known = sum(word in {"the", "of", "topic3"} for word in train.vocab)
+    tokens = torch.cat([train[i][0] for i in range(len(train))]).tolist()
+    covered = sum(train.vocab[i - 1] in {"the", "of", "topic3"} for i in tokens)
+    assert train.note == (
+        f"glove.tiny.txt, 3-d, covers {100 * known / 4:.1f} % of the vocabulary and "
+        f"{100 * covered / len(tokens):.1f} % of the training tokens"
+    )
+    without = load("newsgroups", root=root, vocab_size=4, vectors=None, **SIZES).train
+    assert without.vectors is None
+    assert without.note == ""
+    assert without.fingerprint != train.fingerprint
+
+
+def test_coverage_by_hand(root):
+    write_vectors(root / "glove.tiny.txt", ["the 1 2"])
+    train = load("newsgroups", root=root, vocab_size=2, **SIZES).train
+    assert train.note == "glove.tiny.txt, 2-d, covers 50.0 % of the vocabulary and 50.0 % of the training tokens"
+
+
+def test_changed_vectors_are_read_again(root):
+    first = load("newsgroups", root=root, **SIZES).train
+    write_vectors(root / "glove.tiny.txt", ["the 1 2 4"])
+    second = load("newsgroups", root=root, **SIZES).train
+    assert second.vectors[second.vocab.index("the") + 1].tolist() == [1, 2, 4]
+    assert second.fingerprint != first.fingerprint
+
+
+def test_missing_vectors(root):
+    (root / "glove.tiny.txt").unlink()
+    with pytest.raises(DataError, match=r"no word vectors .*glove\.6B\.zip"):
+        load("newsgroups", root=root, **SIZES)
+
+
+@pytest.mark.parametrize(
+    "archive", ["20_newsgroups.tar.gz", "20_newsgroups.tar.xz", "20news-19997.tar.gz", "news20.tar.gz"]
+)
+def test_archives_give_what_the_folder_gives(root, archive):
+    expected = [split.fingerprint for split in load("newsgroups", root=root, **SIZES)]
+    if archive == "news20.tar.gz":  # its folder has another name
+        (root / "20_newsgroups").rename(root / "20_newsgroup")
+    folder = "20_newsgroup" if archive == "news20.tar.gz" else "20_newsgroups"
+    tar_folder(root, folder, root / archive, "w:xz" if archive.endswith("xz") else "w:gz")
+    shutil.rmtree(root / folder)
+    assert [split.fingerprint for split in load("newsgroups", root=root, **SIZES)] == expected
+    assert not (root / folder).exists()
+
+
+def test_the_cache_is_used_and_follows_the_files(root, monkeypatch):
+    tar_folder(root, "20_newsgroups", root / "20_newsgroups.tar.gz")
+    (root / "20_newsgroups" / "sci.med" / "1000").write_text("H: x\n\nof of of")
+    calls = []
+    monkeypatch.setattr("data.newsgroups.index_words", lambda texts: calls.append(1) or index_words(texts))
+    folder = load("newsgroups", root=root, **SIZES)
+    assert load("newsgroups", root=root, **SIZES).train.fingerprint == folder.train.fingerprint
+    load("newsgroups", root=root, vocab_size=3, max_tokens=2, seed=5, **SIZES)  # the options cost no reading
+    assert len(calls) == 1
+    shutil.rmtree(root / "20_newsgroups")
+    archive = load("newsgroups", root=root, **SIZES)
+    assert len(calls) == 2
+    assert [s.fingerprint for s in archive] != [s.fingerprint for s in folder]
+    for file in (root / ".cache").glob("*.npz"):
+        with np.load(file, allow_pickle=False) as arrays:
+            assert arrays.files
+
+
+def test_half_extracted_folders(root):
+    folder = root / "20_newsgroups"
+    for i in range(4):
+        (folder / "sci.med" / str(1000 + i)).unlink()
+    with pytest.raises(
+        DataError, match=r"20_newsgroups holds 96 documents in 20 groups, expected 100 in 20 \(sci.med has 1\)"
+    ):
+        load("newsgroups", root=root, **SIZES)
+    shutil.rmtree(folder / "sci.med")
+    with pytest.raises(DataError, match=r"95 documents in 19 groups, expected 100 in 20 \(sci.med has 0\)"):
+        load("newsgroups", root=root, **SIZES)
+    assert len(load("newsgroups", root=root, **SIZES | {"num_documents": None}).train) == 65
+    (folder / "sci.med").mkdir()
+    (folder / "strange").mkdir()
+    for i in range(5):
+        (folder / "strange" / str(i)).write_text("x")
+    with pytest.raises(DataError, match=r"100 documents in 20 groups, .*sci.med has 0, strange is none of them"):
+        load("newsgroups", root=root, **SIZES)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    with pytest.raises(DataError, match=r"no documents 20_newsgroups/<group>/<number> in .*20_newsgroups"):
+        load("newsgroups", root=root, **SIZES)
+
+
+def test_the_whole_corpus_is_asked_for_unless_told_otherwise(root):
+    with pytest.raises(DataError, match=r"holds 100 documents in 20 groups, expected 19,997 in 20: incomplete\?"):
+        load("newsgroups", root=root)
+
+
+def test_files_that_are_no_documents_are_left_alone(root):
+    folder = root / "20_newsgroups"
+    (folder / "README").write_text("x")
+    (folder / "sci.med" / "index.html").write_text("x")
+    (folder / "sci.med" / ".1000.swp").write_text("x")
+    assert [len(split) for split in load("newsgroups", root=root, **SIZES)] == [70, 10, 20]
+
+
+def test_broken_archives_are_named(root):
+    tar_folder(root, "20_newsgroups", root / "20_newsgroups.tar.gz")
+    shutil.rmtree(root / "20_newsgroups")
+    archive = root / "20_newsgroups.tar.gz"
+    archive.write_bytes(archive.read_bytes()[:-500])
+    with pytest.raises(DataError, match=r"cannot read .*20_newsgroups\.tar\.gz: .*truncated\?"):
+        load("newsgroups", root=root, **SIZES)
+    tar_of(archive, [("20_newsgroups/../../evil", b"x")])
+    with pytest.raises(DataError, match="points outside"):
+        load("newsgroups", root=root, **SIZES)
+    assert not list((root / ".cache").glob("*.npz"))
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(DataError, match=r"no newsgroups in .*looked for 20_newsgroups/.*fetch it with: python -m data"):
+        load("newsgroups", root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test_size": 100}, "test_size must be at least 1 and below the 100"),
+        ({"test_size": 60, "val_size": 40}, r"test_size \+ val_size must be at least 1 and below the 100"),
+        ({"val_size": 0}, "val_size must be at least 1"),
+        ({"test_size": 0}, "test_size must be at least 1"),
+        ({"vocab_size": 0}, "vocab_size must be >= 1, got 0"),
+        ({"max_tokens": 0}, "max_tokens must be >= 1, got 0"),
+        ({"margin": -1}, "margin >= 0, got 1000 and -1"),
+    ],
+)
+def test_options_out_of_range(root, options, message):
+    with pytest.raises(ValueError, match=message):
+        load("newsgroups", root=root, **SIZES | options)
+
+
+def test_by_date(tmp_path):
+    write_newsgroups(tmp_path, 6, "20news-bydate-train")
+    write_newsgroups(tmp_path, 4, "20news-bydate-test")
+    splits = load("newsgroups-bydate", root=tmp_path, val_size=30, num_documents=200, vectors=None)
+    assert [len(split) for split in splits] == [90, 30, 80]
+    assert torch.bincount(splits.test.labels).tolist() == [4] * 20
+    assert not set(splits.train.index.tolist()) & set(splits.val.index.tolist())
+    assert "doc0x5" not in splits.test.vocab or "doc0x5" in splits.train.vocab
+    other = load("newsgroups-bydate", root=tmp_path, seed=1, val_size=30, num_documents=200, vectors=None)
+    assert other.test.index.tolist() == splits.test.index.tolist()
+    assert other.val.index.tolist() != splits.val.index.tolist()
+    shutil.rmtree(tmp_path / "20news-bydate-test")
+    with pytest.raises(DataError, match="holds no test documents"):
+        load("newsgroups-bydate", root=tmp_path, val_size=30, num_documents=None, vectors=None)
+
+
+def test_by_date_archive_with_another_checksum(tmp_path):
+    tar_of(tmp_path / "20news-bydate.tar.gz", [("20news-bydate-train/sci.med/1", b"x")])
+    with pytest.raises(DataError, match="has a wrong SHA-256"):
+        load("newsgroups-bydate", root=tmp_path)
+
+
+def test_download_is_verified_by_its_documents(root, server, monkeypatch):  # noqa: F811
+    tar_folder(root, "20_newsgroups", root / "whole.tar.gz")
+    content = (root / "whole.tar.gz").read_bytes()
+    (root / "whole.tar.gz").unlink()
+    shutil.rmtree(root / "20_newsgroups")
+    version = newsgroups_files.VERSIONS["newsgroups"]
+    urls = (f"{server.url}/good", f"{server.url}/other")
+
+    def serve(body: bytes, expected: int):
+        monkeypatch.setattr("tests.data.test_download.CONTENT", body)
+        changed = dataclasses.replace(version, urls=urls, expected=expected)
+        monkeypatch.setitem(newsgroups_files.VERSIONS, "newsgroups", changed)
+
+    serve(content, expected=19_997)
+    with pytest.raises(DataError, match=r"good failed: .* holds 100 documents .*other failed: cannot read .*put it at"):
+        load("newsgroups", root=root, download=True, **SIZES)
+    assert sorted(path.suffix for path in root.iterdir() if path.suffix != ".lock") == [".txt"]
+    serve(content, expected=100)
+    assert len(load("newsgroups", root=root, download=True, **SIZES).train) == 70
+    assert (root / "20news-19997.tar.gz").read_bytes() == content
+
+
+def test_command(root, capsys, monkeypatch):
+    monkeypatch.setitem(DATASETS, "newsgroups", partial(newsgroups.load, **SIZES))
+    assert main(["newsgroups", "--data-root", str(root)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("train        70 documents of 6/")
+    assert " tokens (quartiles) over " in lines[0]
+    assert lines[3].startswith("glove.tiny.txt, 3-d, covers ")
