@@ -16,6 +16,7 @@ def caption(filled: Filled) -> str:
     text += " (n where it is another number). The lowest mean of a row is bold."
     if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
         text += " In square brackets: the paper's number (5 runs)."
+    text += "".join(f" Data: {note}." for note in filled.data_notes)
     text += f" From {total - len(filled.missing)} of {total} runs"
     return text + (f", on {'; '.join(filled.devices)}." if filled.devices else ".")
 

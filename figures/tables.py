@@ -80,6 +80,7 @@ class Filled:
     cells: dict[str, dict[tuple[str, str], dict[str, Cell]]]
     missing: list[Run]
     devices: list[str]
+    data_notes: list[str]  # what the runs' records say of their data, such as the word vectors that were used
 
 
 def fill(table: Table, scale: str, runs: Path) -> Filled:
@@ -105,8 +106,15 @@ def fill(table: Table, scale: str, runs: Path) -> Filled:
         }
         for block in table.blocks
     }  # fmt: skip
-    devices = {record.config["environment"]["device"] for record in found.values() if record is not None}
-    return Filled(table, scale, cells, [run for run in wanted if found[run] is None], sorted(devices))
+    done = [record for record in found.values() if record is not None]
+    return Filled(
+        table,
+        scale,
+        cells,
+        missing=[run for run in wanted if found[run] is None],
+        devices=sorted({record.config["environment"]["device"] for record in done}),
+        data_notes=sorted({note for record in done if (note := record.config.get("note"))}),
+    )
 
 
 def _cell(table: Table, block: Block, pair: tuple[str, str], method: str, done: list[Record]) -> Cell:

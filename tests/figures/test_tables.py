@@ -7,18 +7,18 @@ import pytest
 
 from experiments import grid, records
 from experiments.grid import Run
-from figures import paper
+from figures import paper, render
 from figures.command import main
 from figures.table1 import TABLE as TABLE1
 from figures.table2 import TABLE as TABLE2
 from figures.tables import fill
 
 
-def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5):
+def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5, note=""):
     folder = run.folder(runs)
     folder.mkdir(parents=True)
     config = {
-        "seed": run.seed, "recipe": records.as_json(run.recipe), "environment": {"device": "an abacus"}
+        "seed": run.seed, "recipe": records.as_json(run.recipe), "environment": {"device": "an abacus"}, "note": note
     }  # fmt: skip
     scores = {"error": error, "ece_em": before}
     scaled = {"error": error, "ece_em": after}
@@ -117,6 +117,12 @@ def test_overridden_runs_and_other_scales_fill_no_cell(runs):
     write_record(runs, Run.make("paper", "cifar10", "resnet50", "brier", 0, ("epochs=4",)))
     write_record(runs, Run("quick", "cifar10", "resnet50", "brier", 0))
     assert fill(TABLE1, "paper", runs).cells["before"]["cifar10", "resnet50"]["brier"].mean is None
+
+
+def test_word_vectors_are_named_in_the_caption(runs):
+    write_record(runs, Run("paper", "cifar100", "wrn26-10", "ce", 0), note="glove.test.txt, 3-d")
+    filled = fill(TABLE1, "paper", runs)
+    assert " Data: glove.test.txt, 3-d. From 4 of 24 runs" in render.caption(filled)
 
 
 def test_unknown_scale(capsys, tmp_path):
