@@ -46,26 +46,36 @@ def bert(facts: InputFacts, pretrained: str = "bert-base-uncased", download: boo
         download: ask the hub; otherwise only what is on this machine is taken.
 
     Raises:
-        ValueError: nothing there to load, or weights in pickles only.
+        ValueError: nothing there to load, weights in pickles only, or weights of another encoder.
     """
     _refuse_pickles(pretrained)
     with _quiet():
         from transformers import AutoModelForSequenceClassification
 
         try:
-            encoder = AutoModelForSequenceClassification.from_pretrained(
+            encoder, report = AutoModelForSequenceClassification.from_pretrained(
                 pretrained,
                 num_labels=facts.num_classes,
                 local_files_only=not download,
                 use_safetensors=True,
                 dtype=torch.float32,
+                output_loading_info=True,
             )
-        except (OSError, ValueError, RuntimeError, ImportError) as error:
+        except Exception as error:  # whatever a broken file drives the parsers into
             raise ValueError(
                 f"cannot load the pretrained model {pretrained!r}: {' '.join(str(error).split())[:200]}; give a local "
                 "directory with config.json and model.safetensors (model option pretrained), or fetch it with "
                 "download=True where there is a network"
             ) from error
+    lacking = [
+        name
+        for name in sorted(report["missing_keys"])
+        if name.startswith(f"{encoder.base_model_prefix}.") and ".pooler." not in name
+    ]
+    if lacking:  # transformers would draw them at random
+        raise ValueError(
+            f"the weights of {pretrained!r} lack {len(lacking)} of the encoder's tensors: {lacking[0]}, ..."
+        )
     return SequenceClassifier(encoder)
 
 

@@ -132,3 +132,32 @@ def test_load_downloads_only_when_told_to(server, tmp_path, monkeypatch):
         with pytest.raises(DataError, match="HTTP status 404; fetch it by hand"):
             load(name, root=tmp_path, download=True)
     assert left(tmp_path) == []
+
+
+def test_mirrors_are_tried_in_turn(server, tmp_path):
+    fetch([f"{server.url}/missing", f"{server.url}/good"], tmp_path / "f", MD5)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    assert server.requests == ["/missing", "/good"]
+    with pytest.raises(DataError, match=r"/missing failed: HTTP status 404; downloading .*/other failed: its MD5 is"):
+        fetch([f"{server.url}/missing", f"{server.url}/other"], tmp_path / "g", MD5)
+    assert left(tmp_path) == ["f"]
+
+
+def test_sha256(server, tmp_path):
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    fetch(f"{server.url}/good", tmp_path / "f", sha256=sha256)
+    assert (tmp_path / "f").read_bytes() == CONTENT
+    with pytest.raises(DataError, match=rf"its SHA-256 is .*, expected {sha256}; fetch it by hand \(sha256 {sha256}\)"):
+        fetch(f"{server.url}/other", tmp_path / "g", sha256=sha256)
+
+
+def test_a_file_without_checksum_is_verified_by_its_content(server, tmp_path):
+    def verify(path):
+        if path.read_bytes() != CONTENT:
+            raise DataError("it is another file")
+
+    with pytest.raises(DataError, match="failed: it is another file; fetch it by hand and put it at"):
+        fetch(f"{server.url}/other", tmp_path / "f", verify=verify)
+    assert left(tmp_path) == []
+    fetch(f"{server.url}/good", tmp_path / "f", verify=verify)
+    assert left(tmp_path) == ["f"]
