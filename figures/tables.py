@@ -131,7 +131,7 @@ def _cell(table: Table, block: Block, pair: tuple[str, str], method: str, done: 
 def _mark_lowest(row: dict[str, Cell]) -> dict[str, Cell]:
     means = [cell.mean for cell in row.values() if cell.mean is not None]
     return {
-        method: Cell(**{**vars(cell), "lowest": bool(means) and cell.mean == min(means)})
+        method: Cell(**{**vars(cell), "lowest": len(means) > 1 and cell.mean == min(means)})
         for method, cell in row.items()
     }
 
