@@ -4,6 +4,7 @@ A new dataset is a new file and one line in `registry.DATASETS`.
 """
 
 from .arrays import ArraySplit
+from .encoders import ENCODERS, find_encoder, weights_sha256
 from .errors import DataError
 from .registry import DATASETS, data_root, load, options_of
 from .split import Batch, Split, Splits
@@ -11,6 +12,7 @@ from .tokens import TokenSplit
 
 __all__ = [
     "DATASETS",
+    "ENCODERS",
     "ArraySplit",
     "Batch",
     "DataError",
@@ -18,6 +20,8 @@ __all__ = [
     "Splits",
     "TokenSplit",
     "data_root",
+    "find_encoder",
     "load",
     "options_of",
+    "weights_sha256",
 ]

@@ -1,11 +1,12 @@
-"""Fetch and verify a dataset, decode it into the cache, and print what is in it."""
+"""Fetch and verify a dataset or a pretrained encoder, decode it into the cache, and print what is in it."""
 
 import argparse
 import sys
 
 import torch
 
-from .registry import DATASETS, load
+from .encoders import ENCODERS, find_encoder, weights_sha256
+from .registry import DATASETS, data_root, load
 from .split import Split
 
 
@@ -15,16 +16,20 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m data",
         description="Fetch a dataset if it is not there, verify it, decode or tokenise it into the cache below the "
         "data root and print its splits. Run it where there is a network before jobs start: training never downloads.",
-        epilog=f"Datasets: {', '.join(DATASETS)}. digits comes with scikit-learn; imagenet has to be put at "
+        epilog=f"Datasets: {', '.join(DATASETS)}. Pretrained encoders: {', '.join(ENCODERS)}. digits comes with scikit-learn; imagenet has to be put at "
         "<data root>/imagenet/{train,val}/<wnid>/ by hand, and GloVe's vectors for newsgroups at "
         "<data root>/glove.6B.100d.txt.",
     )
-    parser.add_argument("name", metavar="NAME", help="the dataset")
+    parser.add_argument("name", metavar="NAME", help="the dataset or pretrained encoder")
     parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")
     parser.add_argument("--seed", type=int, default=0, help="seed of the train/val split (default: %(default)s)")
     parser.add_argument("--no-download", action="store_true", help="only look at what is there")
     args = parser.parse_args(argv)
     try:
+        if args.name in ENCODERS:
+            folder = find_encoder(args.name, data_root(args.data_root), download=not args.no_download)
+            print(f"{args.name} in {folder}, weights SHA-256 {weights_sha256(folder)}")
+            return 0
         splits = load(args.name, root=args.data_root, seed=args.seed, download=not args.no_download)
         for part, split in splits._asdict().items():
             print(describe(part, split))

@@ -33,6 +33,7 @@ def load(
     tokenizer: str | None = None,
     margin: int | None = None,
     num_documents: int | None = 19_997,
+    train_size: int | None = None,
 ) -> Splits:
     """20 Newsgroups, all documents with their headers cut: 15,098 / 900 / 3,999 by one seeded permutation.
 
@@ -58,6 +59,7 @@ def load(
         margin: padding tokens after the longest document of a batch; None: 21 for words, the receptive field of the
             paper's CNN, and 0 with `tokenizer`.
         num_documents: documents that must be there; None takes any number in any groups.
+        train_size: training documents that are kept, drawn by the split's seed; None: all. Validation and test stay.
 
     Raises:
         DataError: missing or broken files.
@@ -71,6 +73,7 @@ def load(
     # The legacy generator: its stream is frozen by NumPy. The order of the parts is Kumar et al.'s.
     order = np.random.RandomState(seed).permutation(texts.size)
     train, val, test = order[:-total], order[-total:-test_size], order[-test_size:]
+    train = _kept(train, train_size)
     parts = {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
     return texts.splits(parts, vocab_size, max_tokens, vectors, tokenizer, margin)
 
@@ -87,6 +90,7 @@ def load_bydate(
     tokenizer: str | None = None,
     margin: int | None = None,
     num_documents: int | None = 18_846,
+    train_size: int | None = None,
 ) -> Splits:
     """The by-date version, which scikit-learn fetches too: 10,414 / 900 / 7,532, without duplicates.
 
@@ -104,6 +108,7 @@ def load_bydate(
         tokenizer: as `load`.
         margin: as `load`.
         num_documents: as `load`.
+        train_size: as `load`.
 
     Raises:
         DataError: missing or broken files.
@@ -113,8 +118,10 @@ def load_bydate(
     of_train, test = np.flatnonzero(texts.parts == 0), np.flatnonzero(texts.parts == 1)
     if not len(test):
         raise DataError(f"{texts.source.where} holds no test documents")
-    train, val = holdout.uniform(len(of_train), val_size, seed)
-    parts = {"train": of_train[train.numpy()], "val": of_train[val.numpy()], "test": test}
+    train, val = (part.numpy() for part in holdout.uniform(len(of_train), val_size, seed))
+    if train_size is not None:
+        train = np.sort(_kept(np.random.RandomState(seed).permutation(train), train_size))
+    parts = {"train": of_train[train], "val": of_train[val], "test": test}
     return texts.splits(parts, vocab_size, max_tokens, vectors, tokenizer, margin)
 
 
@@ -219,6 +226,13 @@ class _Texts:
     def _cached(self, kind: str, identity: str, make) -> dict[str, np.ndarray]:
         key = f"{kind} 1\n{self.source.identity}\n{self.num_documents}\n{identity}"  # 1: raise when `make` changes
         return cached(self.root, f"{self.name}-{kind}", hashlib.sha256(key.encode()).hexdigest(), make)
+
+
+def _kept(train: np.ndarray, train_size: int | None) -> np.ndarray:
+    """The first `train_size` of the training documents."""
+    if train_size is not None and not 1 <= train_size <= len(train):
+        raise ValueError(f"train_size must be from 1 to the {len(train)} training documents, got {train_size}")
+    return train[:train_size]
 
 
 def _blob(strings) -> np.ndarray:

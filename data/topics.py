@@ -20,13 +20,13 @@ def load(
     seed: int,
     download: bool,
     *,
-    train_size: int = 1000,
+    train_size: int = 2000,
     val_size: int = 1000,
     test_size: int = 2000,
     vocab_size: int = 1500,
-    min_tokens: int = 20,
-    max_tokens: int = 80,
-    topic_share: float = 0.4,
+    min_tokens: int = 10,
+    max_tokens: int = 40,
+    topic_share: float = 0.5,
     other_share: float = 0.25,
     margin: int = 21,
 ) -> Splits:
@@ -34,7 +34,7 @@ def load(
 
     A document's length and its two topics are uniform; the first is its label. Each token is drawn on its own: with
     probability `topic_share` from the first topic's words, `other_share` from the second's, else from the whole
-    vocabulary by Zipf's law. The Bayes error at the defaults is 11 %: a perfect classifier would be as wrong, and no
+    vocabulary by Zipf's law. The Bayes error at the defaults is 10 %: a perfect classifier would be as wrong, and no
     more confident.
 
     Args:

@@ -1,5 +1,6 @@
 """Which runs exist: the dataset-model pairs, methods and seeds of every table, at every scale."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,14 +18,18 @@ _PAPER_PAIRS = (
     ("imagenet", "resnet110"),
     ("imagenet", "densenet121"),
     ("newsgroups", "cnn"),
+    ("newsgroups", "bert"),
 )
 PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
-    "demo": (("digits", "resnet8"), ("digits", "wrn10-2")),
+    "demo": (("digits", "resnet8"), ("digits", "wrn10-2"), ("topics", "cnn"), ("topics", "bert-mini")),
     "quick": _PAPER_PAIRS,
     "paper": _PAPER_PAIRS,
 }
 SEEDS = {"demo": 3, "quick": 3, "paper": 5}  # runs a cell
 METHODS_OF = {"table1": TABLE_METHODS, "table2": TABLE_METHODS}  # the runs each table or figure is made from
+
+
+MAX_NAME = 200  # bytes of a folder's name; file systems allow 255
 
 
 @dataclass(frozen=True, order=True)
@@ -57,7 +62,11 @@ class Run:
         return recipes.recipe(self.dataset, self.model, self.method, self.scale, self.overrides)
 
     def __str__(self) -> str:
-        return f"{self.scale}/{self.dataset}/{self.model}/{'+'.join((self.method, *self.overrides))}/seed{self.seed}"
+        name = "+".join((self.method, *self.overrides))
+        if len(name.encode()) > MAX_NAME:  # config.json has them all
+            digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+            name = f"{self.method}+{len(self.overrides)}overrides-{digest}"
+        return f"{self.scale}/{self.dataset}/{self.model}/{name}/seed{self.seed}"
 
     def folder(self, runs: Path) -> Path:
         """Where its record lies below `runs`. An overridden run has its overrides in the path, so it fills no table."""

@@ -98,8 +98,9 @@ def read(folder: Path, run: Run) -> Record:
         raise RecordError(f"{folder / CONFIG}: seed is {seed}, expected {run.seed}")
     for name, expected in as_json(run.recipe).items():
         # a setting that is newer than the record has its default there
-        if name not in _COMPUTING and recipe.get(name, _default(name, expected)) != expected:
-            raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {recipe[name]}, now {expected}")
+        theirs = recipe.get(name, _default(name, expected))
+        if name not in _COMPUTING and theirs != expected:
+            raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {theirs}, now {expected}")
     return Record(folder, config, result)
 
 

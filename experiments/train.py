@@ -29,6 +29,7 @@ def train(
     device: torch.device | str = "cpu",
     checkpoint_seconds: float = 60.0,
     download: bool = False,
+    pretrained: Path | None = None,
     say: Callable[[str], None] = print,
     on_epoch: Callable[[dict], None] = lambda row: None,
 ) -> dict:
@@ -42,7 +43,8 @@ def train(
         runs: the folder of run records.
         device: where to train.
         checkpoint_seconds: shortest time between two checkpoints.
-        download: fetch a missing dataset.
+        download: fetch a missing dataset or pretrained encoder.
+        pretrained: folder of the recipe's pretrained encoder; None looks in the data root.
         say: gets a line for what the user should know.
         on_epoch: called after every epoch with its row of `history.csv`.
 
@@ -59,13 +61,17 @@ def train(
     recipe = run.recipe
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
-    splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **recipe.data_options)
+    options = dict(recipe.data_options)
+    if recipe.pretrained:
+        pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
+        options |= {"tokenizer": str(pretrained)}
+    splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
     folder.mkdir(parents=True, exist_ok=True)
     with only_writer(folder):
         if (found := _finished(run, folder, say)) is not None:  # by the process that held the lock before us
             return found
         result = Training(
-            run, splits, folder, torch.device(device), checkpoint_seconds, say=say, on_epoch=on_epoch
+            run, splits, folder, torch.device(device), pretrained, checkpoint_seconds, say=say, on_epoch=on_epoch
         ).run()
         (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
         return result
@@ -100,7 +106,9 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         default=60.0,
         help="shortest time between two checkpoints, taken at an epoch's end (default: 60; 0 = every epoch)",
     )
-    parser.add_argument("--download", action="store_true", help="fetch the dataset if it is missing")
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the dataset and the pretrained encoder if they are missing"
+    )
 
 
 def pick_device(name: str | None) -> str:
@@ -142,6 +150,13 @@ def _arguments() -> argparse.ArgumentParser:
         help="override a value of the recipe, e.g. --set epochs=4 --set loss_options.lam=2; may be given again. The "
         "run's folder is named after it, so it never fills a table's cell",
     )
+    parser.add_argument(
+        "--pretrained",
+        metavar="DIR",
+        type=Path,
+        help="folder of the pretrained encoder to fine-tune, with config.json, model.safetensors and its tokenizer "
+        "(default: the recipe's, in the data root); with another name than the recipe's encoder, it is an override",
+    )
     add_common_options(parser)
     return parser
 
@@ -150,9 +165,10 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _arguments().parse_args(arguments)
     try:
-        run = Run.make(
-            options.scale, options.dataset, options.model, options.method, options.seed, tuple(options.overrides)
-        )
+        overrides = list(options.overrides)
+        if options.pretrained:
+            overrides.append(f"pretrained={options.pretrained.absolute().name}")
+        run = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, tuple(overrides))
         device = pick_device(options.device)
         recipe = run.recipe
         print(f"{run} on {device}: {recipe.epochs} epochs -> {run.folder(options.runs)}", flush=True)
@@ -167,6 +183,7 @@ def main(arguments: list[str] | None = None) -> int:
                 device=device,
                 checkpoint_seconds=options.checkpoint_seconds,
                 download=options.download,
+                pretrained=options.pretrained,
                 say=progress.say,
                 on_epoch=progress,
             )

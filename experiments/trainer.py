@@ -3,10 +3,12 @@
 import time
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import nn
 
+import data
 import losses
 import models
 from calibration import summary
@@ -27,9 +29,18 @@ class CannotResume(RuntimeError):
     """The checkpoint is of another recipe, seed or data."""
 
 
-def learning_rate(recipe: Recipe, epoch: int) -> float:
-    """The learning rate of an epoch (0-based): multiplied by `lr_factor` at every milestone passed."""
-    return recipe.lr * recipe.lr_factor ** sum(epoch >= milestone for milestone in recipe.milestones)
+def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
+    """The learning rate of a step (0-based).
+
+    Schedule "milestones": multiplied by `lr_factor` at every milestone passed. "linear": up from 0 in the first
+    `warmup` of all steps, then down to what would be 0 after the last one, as `get_linear_schedule_with_warmup` of
+    transformers.
+    """
+    if recipe.schedule == "linear":
+        total = recipe.epochs * steps_an_epoch
+        rising = int(recipe.warmup * total)
+        return recipe.lr * (step / rising if step < rising else (total - step) / (total - rising))
+    return recipe.lr * recipe.lr_factor ** sum(step // steps_an_epoch >= epoch for epoch in recipe.milestones)
 
 
 class Training:
@@ -40,6 +51,7 @@ class Training:
         splits: train, val and test; the test split is only ever scored.
         folder: the run's folder, which exists and is locked.
         device: where to train.
+        pretrained: folder of the recipe's pretrained encoder, if it has one.
         checkpoint_seconds: shortest time between two checkpoints, which are taken at the end of an epoch.
         say: gets a line for what the user should know.
         on_epoch: called after every epoch with its row of `history.csv`.
@@ -51,6 +63,7 @@ class Training:
         splits: Splits,
         folder,
         device: torch.device,
+        pretrained: Path | None = None,
         checkpoint_seconds: float = 60.0,
         say: Callable[[str], None] = print,
         on_epoch: Callable[[dict], None] = lambda row: None,
@@ -58,12 +71,14 @@ class Training:
         self.run_id, self.recipe, self.folder, self.device = run, run.recipe, folder, device
         self.checkpoint_seconds, self.say, self.on_epoch = checkpoint_seconds, say, on_epoch
         self.train, self.val, self.test = (split.to(device) for split in splits)
+        self.pretrained_sha256 = data.weights_sha256(pretrained) if pretrained else None
 
         torch.manual_seed(run.seed)
-        self.model = build_model(self.recipe, self.train).to(device)
+        self.model = build_model(self.recipe, self.train, pretrained).to(device)
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
         )
+        self.adapts = hasattr(self.loss, "update")  # to the validation set
         self.optimizer = build_optimizer(self.recipe, self.model)
         self.epoch, self.steps = 0, 0  # both count what is done
         self.history: list[dict] = []
@@ -97,9 +112,7 @@ class Training:
     def train_epoch(self) -> tuple[dict, list[dict]]:
         """One pass over the training split, the gamma update, and the epoch's rows of history.csv and bins.csv."""
         recipe, begin = self.recipe, time.monotonic()
-        lr = learning_rate(recipe, self.epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
+        steps_an_epoch = self.train.num_batches(recipe.batch_size)
         seen = TrainingConfidence(len(self.train), self.device)
         total = torch.zeros((), device=self.device, dtype=torch.float64)
 
@@ -110,21 +123,24 @@ class Training:
             self.check_finite(loss)
             self.optimizer.zero_grad()
             loss.backward()
+            lr = learning_rate(recipe, self.steps, steps_an_epoch)
+            for group in self.optimizer.param_groups:
+                group["lr"] = lr
             if recipe.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
             self.optimizer.step()
             self.steps += 1
             total += loss.detach() * (1 if recipe.reduction == "sum" else len(batch.labels))
             seen.add(batch.index, logits, batch.labels)
-            if recipe.update_every and self.steps % recipe.update_every == 0:
-                self.update_gamma(predict(self.model, self.val, recipe.eval_batch_size))
+            if self.adapts and recipe.update_every and self.steps % recipe.update_every == 0:
+                self.loss.update(predict(self.model, self.val, recipe.eval_batch_size), self.val.labels)
 
         self.val_logits = predict(self.model, self.val, recipe.eval_batch_size)
         self.test_logits = predict(self.model, self.test, recipe.eval_batch_size)
         for logits in (total, self.val_logits, self.test_logits):
             self.check_finite(logits, now=True)
-        if not recipe.update_every:
-            self.update_gamma(self.val_logits)
+        if self.adapts and not recipe.update_every:
+            self.loss.update(self.val_logits, self.val.labels)
         row = {
             "epoch": self.epoch + 1,
             "lr": lr,
@@ -135,11 +151,6 @@ class Training:
         gammas = getattr(self.loss, "gammas", None)
         rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, seen, gammas, recipe.num_bins)
         return row | {"seconds": round(time.monotonic() - begin, 3)}, rows
-
-    def update_gamma(self, val_logits: torch.Tensor) -> None:
-        """Give the validation set to a loss that adapts to it."""
-        if hasattr(self.loss, "update"):
-            self.loss.update(val_logits, self.val.labels)
 
     def check_finite(self, value: torch.Tensor, now: bool = False) -> None:
         """Stop at a NaN or infinite value. On a GPU a step's loss is not waited for: the epoch's total tells."""
@@ -195,6 +206,7 @@ class Training:
             },
             "classes": list(self.train.classes),
             "note": self.train.note,
+            "pretrained_sha256": self.pretrained_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "environment": environment(self.device),
         }
@@ -220,19 +232,20 @@ class Training:
             "recipe": records.as_json(self.recipe),
             "seed": self.run_id.seed,
             "data": [split.fingerprint for split in (self.train, self.val, self.test)],
+            "pretrained": self.pretrained_sha256,
         }
 
     def restore(self) -> None:
         """Go on from the newest sound checkpoint, if there is one.
 
         Raises:
-            CannotResume: it is of another recipe, seed or data.
+            CannotResume: it is of another recipe, seed, data or pretrained encoder.
         """
         state = checkpoint.load(self.folder, self.say)
         if state is None:
             return
         for name, mine in self.identity().items():
-            if state["identity"][name] != mine:
+            if state["identity"].get(name) != mine:
                 raise CannotResume(
                     f"{self.folder / checkpoint.CURRENT} was made with another {name}: move the folder away to start "
                     f"again ({_difference(state['identity'][name], mine)})"
@@ -248,17 +261,28 @@ class Training:
         self.say(f"going on after epoch {self.epoch} of {self.recipe.epochs}")
 
 
-def build_model(recipe: Recipe, split: Split) -> nn.Module:
+def build_model(recipe: Recipe, split: Split, pretrained: Path | None = None) -> nn.Module:
     """The recipe's model for a split's classes and words, freshly initialised from torch's current random state."""
     options = dict(recipe.model_options)
+    if pretrained:
+        options |= {"pretrained": str(pretrained)}
     if getattr(split, "vocab", None):
         options |= {"vectors": split.vectors, "vocab_size": len(split.vocab) + 1}
-    return models.build(recipe.model, recipe.dataset, num_classes=split.num_classes, **options)
+    model = models.build(recipe.model, recipe.dataset, num_classes=split.num_classes, **options)
+    theirs, ours = getattr(model, "pad_id", None), getattr(split, "pad_id", None)
+    if theirs is not None and theirs != ours:
+        raise ValueError(f"{recipe.model} pads with id {theirs}, the texts' tokenizer with {ours}: not of one encoder")
+    return model
 
 
 def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
     """The recipe's optimizer over the parameters that are trained."""
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if not recipe.decay_all:
+        parameters = [
+            {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
+            {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
+        ]
     common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)

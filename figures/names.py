@@ -6,7 +6,9 @@ DATASETS = {
     "tiny-imagenet": "Tiny-ImageNet",
     "imagenet": "ImageNet",
     "newsgroups": "20 Newsgroups",
+    "newsgroups-bydate": "20 Newsgroups (by date)",
     "digits": "Digits (8x8, noisy)",
+    "topics": "Topics (synthetic texts)",
 }
 MODELS = {
     "resnet50": "ResNet-50",
@@ -17,4 +19,5 @@ MODELS = {
     "bert": "BERT",
     "resnet8": "ResNet-8",
     "wrn10-2": "Wide-ResNet-10-2",
+    "bert-mini": "BERT-mini",
 }

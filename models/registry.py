@@ -67,8 +67,15 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
         if num_classes < 1:
             raise ValueError(f"num_classes must be >= 1, got {num_classes}")
         facts = replace(facts, num_classes=num_classes)
-    valid = list(inspect.signature(entry.builder).parameters)[1:]  # the first one is the facts
+    valid = options_of(model)
     for option in options:
         if option not in valid:
             raise ValueError(f"model {model!r} has no option {option!r}; it has {', '.join(valid) or 'none'}")
     return entry.builder(facts, **options)
+
+
+def options_of(model: str) -> tuple[str, ...]:
+    """The names of a model's own options. Raises ValueError for an unknown model."""
+    if model not in MODELS:
+        raise ValueError(f"unknown model {model!r}; choose from {', '.join(MODELS)}")
+    return tuple(inspect.signature(MODELS[model].builder).parameters)[1:]  # the first one is the facts

@@ -1,10 +1,14 @@
-"""A tiny 20 Newsgroups: 20 groups of a few documents, as a folder or a tar archive."""
+"""A tiny 20 Newsgroups of a few documents a group, as a folder or a tar archive, and encoders and vectors to match."""
 
 import io
 import tarfile
 from pathlib import Path
 
 from data.newsgroups_files import GROUPS
+
+# The pieces of `write_tokenizer`.
+VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "of", "topic", "doc", "x", *(f"##{i}" for i in range(10))]
+PAD, UNK, CLS, SEP, THE, OF, TOPIC = 0, 1, 2, 3, 5, 6, 7
 
 HEADER = "From: somebody@example.org\nSubject: header words\n\n"
 
@@ -38,3 +42,39 @@ def tar_of(archive: Path, members: list, mode: str = "w:gz") -> None:
                 info = tarfile.TarInfo(member[0])
                 info.size = len(member[1])
                 tar.addfile(info, io.BytesIO(member[1]))
+
+
+def write_tokenizer(folder, pad: str = "[PAD]") -> str:
+    """A WordPiece tokenizer of `VOCAB` in the layout of the hub; returns the folder's name."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(VOCAB)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
+    names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"} | ({"pad_token": pad} if pad else {})
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
+    return str(folder)
+
+
+def write_encoder(folder: Path, vocab_size: int = len(VOCAB), pad_id: int = PAD) -> Path:
+    """A tiny BERT with random weights and the tokenizer of `VOCAB`, in the layout of the hub."""
+    import torch
+    from transformers import BertConfig, BertModel
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = BertConfig(
+            vocab_size=vocab_size,
+            hidden_size=16,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=64,
+            pad_token_id=pad_id,
+            initializer_range=0.5,
+        )
+        BertModel(config).save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder

@@ -44,6 +44,30 @@ def test_sizes_groups_and_seeds(root):
     assert all(a.fingerprint != b.fingerprint for a, b in zip(splits, other, strict=True))
 
 
+@pytest.mark.parametrize("name", ["newsgroups", "newsgroups-bydate"])
+def test_a_part_of_the_training_documents(tmp_path, name):
+    if name == "newsgroups":
+        write_newsgroups(tmp_path)
+        options = SIZES
+    else:
+        write_newsgroups(tmp_path, folder="20news-bydate-train")
+        write_newsgroups(tmp_path, 2, folder="20news-bydate-test")
+        options = {"val_size": 10, "num_documents": 140}
+    options = {**options, "vectors": None}
+    whole, part = load(name, root=tmp_path, **options), load(name, root=tmp_path, train_size=30, **options)
+    assert len(part.train) == 30
+    assert set(part.train.index.tolist()) < set(whole.train.index.tolist())
+    assert part.train.index.tolist() == sorted(part.train.index.tolist())
+    for held_out in ("val", "test"):
+        assert torch.equal(getattr(part, held_out).index, getattr(whole, held_out).index)
+    smaller = load(name, root=tmp_path, train_size=20, **options).train
+    assert set(smaller.index.tolist()) < set(part.train.index.tolist())
+    assert load(name, root=tmp_path, seed=1, train_size=30, **options).train.index.tolist() != part.train.index.tolist()
+    for size in (0, len(whole.train) + 1):
+        with pytest.raises(ValueError, match=f"train_size must be from 1 to the {len(whole.train)} .* got {size}"):
+            load(name, root=tmp_path, train_size=size, **options)
+
+
 def test_documents_are_the_words_of_the_files_below_their_headers(root):
     train = load("newsgroups", root=root, **SIZES).train
     assert not {"from", "subject", "header", "words"} & set(train.vocab)

@@ -8,25 +8,9 @@ from data import DataError, load
 from data.newsgroups_files import GROUPS
 from data.subwords import Subwords
 
-from .corpora import write_newsgroups
+from .corpora import CLS, OF, PAD, SEP, THE, TOPIC, UNK, VOCAB, write_newsgroups, write_tokenizer
 
 SIZES = {"test_size": 20, "val_size": 10, "num_documents": 100}
-VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "of", "topic", "doc", "x", *(f"##{i}" for i in range(10))]
-PAD, UNK, CLS, SEP, THE, OF, TOPIC = 0, 1, 2, 3, 5, 6, 7
-
-
-def write_tokenizer(folder, pad: str = "[PAD]") -> str:
-    """A WordPiece tokenizer of `VOCAB` in the layout of the hub; returns the folder's name."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(VOCAB)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", SEP), ("[CLS]", CLS))
-    names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"} | ({"pad_token": pad} if pad else {})
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture

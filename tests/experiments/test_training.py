@@ -215,7 +215,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tmp_path):
             with torch.no_grad():
                 next(training.model.parameters()).fill_(torch.nan)
 
-    training = Training(run, splits, folder, torch.device("cpu"), 0, say=silent, on_epoch=poison)
+    training = Training(run, splits, folder, torch.device("cpu"), checkpoint_seconds=0, say=silent, on_epoch=poison)
     with pytest.raises(TrainingDiverged, match="NaN or infinity in epoch 3 of 4, after step 8"):
         training.run()
     assert not records.is_finished(folder)
