@@ -16,7 +16,8 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m data",
         description="Fetch a dataset if it is not there, verify it, decode or tokenise it into the cache below the "
         "data root and print its splits. Run it where there is a network before jobs start: training never downloads.",
-        epilog=f"Datasets: {', '.join(DATASETS)}. Pretrained encoders: {', '.join(ENCODERS)}. digits comes with scikit-learn; imagenet has to be put at "
+        epilog=f"Datasets: {', '.join(DATASETS)}. Pretrained encoders: {', '.join(ENCODERS)}. "
+        "digits comes with scikit-learn; imagenet has to be put at "
         "<data root>/imagenet/{train,val}/<wnid>/ by hand, and GloVe's vectors for newsgroups at "
         "<data root>/glove.6B.100d.txt.",
     )
