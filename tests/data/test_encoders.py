@@ -58,7 +58,7 @@ def test_a_failed_download_leaves_no_file_of_that_name(hub, tmp_path):
 
 
 def test_nothing_is_fetched_unless_asked_for(hub, tmp_path):
-    with pytest.raises(DataError, match="no pretrained encoder.*published.*: python -m data published --data-root"):
+    with pytest.raises(DataError, match=r"no pretrained encoder.*published.*: python -m data published --data-root"):
         find_encoder("published", tmp_path)
     with pytest.raises(DataError, match=r"no pretrained encoder in .*mine: put its folder there or give --pretrained$"):
         find_encoder("mine", tmp_path, download=True)
