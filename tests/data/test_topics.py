@@ -9,7 +9,7 @@ from data import load, topics
 
 def test_sizes_lengths_and_names():
     splits = load("topics")
-    assert [len(split) for split in splits] == [2000, 1000, 2000]
+    assert [len(split) for split in splits] == [1500, 1000, 1000]
     train = splits.train
     assert train.num_classes == 20
     assert all(name.startswith("synthetic topic") for name in train.classes)
