@@ -1,12 +1,12 @@
 """Which runs exist: the dataset-model pairs, methods and seeds of every table, at every scale."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from experiments import recipes
 from experiments.overrides import normalise
-from experiments.recipes import TABLE_METHODS, Recipe
+from experiments.recipes import METHODS, TABLE_METHODS, Recipe
 
 _CIFAR_MODELS = ("resnet50", "resnet110", "wrn26-10", "densenet121")
 _PAPER_PAIRS = (
@@ -26,7 +26,102 @@ PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
     "paper": _PAPER_PAIRS,
 }
 SEEDS = {"demo": 3, "quick": 3, "paper": 5}  # runs a cell
-METHODS_OF = {"table1": TABLE_METHODS, "table2": TABLE_METHODS}  # the runs each table or figure is made from
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a table's column, or a figure's curve, is trained with.
+
+    Attributes:
+        method: a key of `recipes.METHODS`.
+        overrides: "key=value" texts; one that says what the recipe says anyway changes nothing.
+        label: what the reader sees; "" takes the method's.
+    """
+
+    method: str
+    overrides: tuple[str, ...] = ()
+    label: str = ""
+
+    @property
+    def key(self) -> str:
+        """A name of its own."""
+        return "+".join((self.method, *self.overrides))
+
+    @property
+    def title(self) -> str:
+        """What the reader sees."""
+        return self.label or METHODS[self.method].label
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The runs that a table or figure is made from: columns x pairs x seeds.
+
+    Attributes:
+        columns: what is compared.
+        pairs: the dataset-model pairs by scale; those that are not named have all of `PAIRS`.
+        seeds: runs a cell by scale; those that are not named have `SEEDS`.
+    """
+
+    columns: tuple[Column, ...]
+    pairs: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    seeds: dict[str, int] = field(default_factory=dict)
+
+    def pairs_at(self, scale: str) -> tuple[tuple[str, str], ...]:
+        """The pairs at a scale."""
+        return self.pairs.get(scale, PAIRS[scale])
+
+    def seeds_at(self, scale: str) -> int:
+        """The number of seeds at a scale."""
+        return self.seeds.get(scale, SEEDS[scale])
+
+
+def _methods(*names: str) -> tuple[Column, ...]:
+    return tuple(Column(name) for name in names)
+
+
+def _ablation(option: str, symbol: str, *values: str) -> Experiment:
+    """AdaFocal with one option of its loss at several values, on one pair; at the demo's scale with one seed."""
+    columns = tuple(
+        Column("adafocal", (f"loss_options.{option}={value}",), f"{symbol} = {'∞' if value == 'inf' else value}")
+        for value in values
+    )
+    return Experiment(columns, _ONE_PAIR, {"demo": 1})
+
+
+def _two_pairs(dataset: str, first: str, second: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    real = ((dataset, first), (dataset, second))
+    return {"demo": (("digits", "resnet8"), ("digits", "wrn10-2")), "quick": real, "paper": real}
+
+
+_ONE_PAIR = {
+    "demo": (("digits", "resnet8"),),
+    "quick": (("cifar10", "resnet50"),),
+    "paper": (("cifar10", "resnet50"),),
+}
+_TABLE = Experiment(_methods(*TABLE_METHODS))
+_CALFOCAL = tuple(
+    Column(f"calfocal{lam}", (f"loss_options.mode={mode}",) if mode == "bin" else (), f"Eq. {equation}, λ = {lam}")
+    for equation, mode in ((2, "sample"), (3, "bin"))
+    for lam in (1, 10, 100)
+)
+# A new table or figure is a line here; the launcher, the tables and the tests all read it.
+EXPERIMENTS: dict[str, Experiment] = {
+    **dict.fromkeys(("table1", "table2", "table3", "table4"), _TABLE),
+    **dict.fromkeys(("ece_ew", "ece_debias", "ece_sweep_ew", "ece_sweep_em", "error_bars", "posthoc"), _TABLE),
+    "table8": Experiment(
+        _methods("ce", "brier", "mmce", "ls", "fl3", "flsd53", "adafocal"),
+        _two_pairs("cifar10", "resnet110", "wrn26-10"),
+    ),
+    "ablation_bins": _ablation("num_bins", "M", "5", "10", "15", "20", "30", "50"),
+    "ablation_gamma_max": _ablation("gamma_max", "γ_max", "20", "50", "inf"),
+    "ablation_switch": replace(
+        _ablation("switch_threshold", "S_th", "0.2", "0.5"),
+        pairs=_ONE_PAIR | {scale: (*_ONE_PAIR[scale], ("imagenet", "resnet50")) for scale in ("quick", "paper")},
+    ),
+    "ablation_lambda": _ablation("lam", "λ", "0.5", "1", "2", "5"),
+    "calfocal": Experiment((*_CALFOCAL, Column("adafocal")), _ONE_PAIR, {"demo": 1}),
+}
 
 
 MAX_NAME = 200  # bytes of a folder's name; file systems allow 255
@@ -80,19 +175,31 @@ class Run:
         return f"python -m experiments.train {names} --scale {self.scale}{settings}"
 
 
-def runs_of(name: str, scale: str) -> list[Run]:
-    """The runs that a table or figure is made from, seed by seed so that every cell soon has one.
+def experiment(name: str, scale: str) -> Experiment:
+    """What a table or figure is made from.
 
     Raises:
         ValueError: an unknown scale or name (the message lists the choices).
     """
     if scale not in PAIRS:
         raise ValueError(f"unknown scale {scale!r}: choose from {', '.join(PAIRS)}")
-    if name not in METHODS_OF:
-        raise ValueError(f"unknown table or figure {name!r}: choose from {', '.join(METHODS_OF)}")
-    return [
-        Run(scale, dataset, model, method, seed)
-        for seed in range(SEEDS[scale])
-        for dataset, model in PAIRS[scale]
-        for method in METHODS_OF[name]
-    ]
+    if name not in EXPERIMENTS:
+        raise ValueError(f"unknown table or figure {name!r}: choose from {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]
+
+
+def cell(name: str, scale: str, pair: tuple[str, str], column: Column) -> list[Run]:
+    """The runs of one cell of a table or figure, a seed each."""
+    seeds = experiment(name, scale).seeds_at(scale)
+    return [Run.make(scale, *pair, column.method, seed, column.overrides) for seed in range(seeds)]
+
+
+def runs_of(name: str, scale: str) -> list[Run]:
+    """The runs that a table or figure is made from, seed by seed so that every cell soon has one; each comes once.
+
+    Raises:
+        ValueError: an unknown scale or name (the message lists the choices).
+    """
+    made = experiment(name, scale)
+    cells = [cell(name, scale, pair, column) for pair in made.pairs_at(scale) for column in made.columns]
+    return list(dict.fromkeys(run for runs in zip(*cells, strict=True) for run in runs))

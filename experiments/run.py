@@ -115,7 +115,7 @@ def _arguments() -> argparse.ArgumentParser:
         "short go on from their checkpoints.",
         epilog="example: python -m experiments.run --for table1 --scale quick --dataset cifar10 --model resnet50",
     )
-    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.METHODS_OF)}")
+    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.EXPERIMENTS)}")
     parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
     for name in ("dataset", "model", "method"):
         parser.add_argument(f"--{name}", help=f"only this {name}")

@@ -2,18 +2,37 @@
 
 import csv
 import io
+import re
 
 from experiments import grid
-from experiments.recipes import METHODS
 from figures.names import DATASETS, MODELS
 from figures.tables import Filled
+
+# Symbols of the paper, and characters that mean something to LaTeX; of two that begin alike the longer comes first.
+ESCAPES = {
+    "γ_max": r"$\gamma_{\max}$",
+    "S_th": r"$S_{th}$",
+    "λ": r"$\lambda$",
+    "∞": r"$\infty$",
+    "±": r"$\pm$",
+    "%": r"\%",
+    "&": r"\&",
+    "_": r"\_",
+}
+
+
+def _seeds(filled: Filled) -> int:
+    return grid.experiment(filled.table.name, filled.scale).seeds_at(filled.scale)
 
 
 def caption(filled: Filled) -> str:
     """The sentence under a table that makes its numbers unambiguous."""
-    seeds, total = grid.SEEDS[filled.scale], len(grid.runs_of(filled.table.name, filled.scale))
-    text = f"{filled.table.notes} Scale: {filled.scale}. Mean ± sample standard deviation over {seeds} seeds"
-    text += " (n where it is another number). The lowest mean of a row is bold."
+    seeds, total = _seeds(filled), len(grid.runs_of(filled.table.name, filled.scale))
+    text = f"{filled.table.notes} Scale: {filled.scale}. "
+    text += f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
+    text += " (n where it is another number)."
+    extremes = {"lowest" if block.best is min else "highest" for block in filled.table.blocks}
+    text += f" The {' or '.join(sorted(extremes))} mean of a row is bold."
     if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
         text += " In square brackets: the paper's number (5 runs)."
     text += "".join(f" Data: {note}." for note in filled.data_notes)
@@ -26,10 +45,10 @@ def markdown(filled: Filled) -> str:
     lines = [f"### {filled.table.title}", ""]
     for block in filled.table.blocks:
         lines += [f"**{block.title}**", ""] if len(filled.table.blocks) > 1 else []
-        lines.append("| Dataset | Model | " + " | ".join(METHODS[m].label for m in filled.table.methods) + " |")
-        lines.append("| --- | --- |" + " ---: |" * len(filled.table.methods))
+        lines.append("| Dataset | Model | " + " | ".join(column.title for column in filled.table.columns) + " |")
+        lines.append("| --- | --- |" + " ---: |" * len(filled.table.columns))
         for (dataset, model), row in filled.cells[block.name].items():
-            shown = " | ".join(row[method].text(grid.SEEDS[filled.scale]) for method in filled.table.methods)
+            shown = " | ".join(row[column.key].text(_seeds(filled)) for column in filled.table.columns)
             lines.append(f"| {DATASETS.get(dataset, dataset)} | {MODELS.get(model, model)} | {shown} |")
         lines.append("")
     return "\n".join([*lines, caption(filled), ""])
@@ -37,35 +56,33 @@ def markdown(filled: Filled) -> str:
 
 def latex(filled: Filled) -> str:
     """The table as LaTeX with booktabs rules."""
-    columns = len(filled.table.methods)
+    columns = len(filled.table.columns)
     lines = [
         r"\begin{table}",
         r"\centering",
         r"\caption{" + _escape(f"{filled.table.title}. {caption(filled)}") + "}",
         r"\begin{tabular}{ll" + "r" * columns + "}",
         r"\toprule",
-        "Dataset & Model & " + " & ".join(_escape(METHODS[m].label) for m in filled.table.methods) + r" \\",
+        "Dataset & Model & " + " & ".join(_escape(column.title) for column in filled.table.columns) + r" \\",
     ]
     for block in filled.table.blocks:
         lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{_escape(block.title)}}}}} \\"]
         for (dataset, model), row in filled.cells[block.name].items():
-            cells = [row[m].text(grid.SEEDS[filled.scale], r"$\pm$", r"\textbf{{{}}}") for m in filled.table.methods]
+            cells = [row[c.key].text(_seeds(filled), r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
             names = (_escape(DATASETS.get(dataset, dataset)), _escape(MODELS.get(model, model)))
             lines.append(" & ".join([*names, *(cell.replace("–", "--") for cell in cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
 def _escape(text: str) -> str:
-    for plain, tex in (("_", r"\_"), ("%", r"\%"), ("±", r"$\pm$"), ("λ", r"$\lambda$"), ("&", r"\&")):
-        text = text.replace(plain, tex)
-    return text
+    return re.sub("|".join(ESCAPES), lambda found: ESCAPES[found[0]], text)
 
 
 def long_csv(filled: Filled) -> str:
     """The table as CSV, a row a cell, in full precision."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    names = ("mean", "std", "seeds", "temperature", "lowest")
+    names = ("mean", "std", "seeds", "temperature", "best")
     writer.writerow(["scale", "block", "dataset", "model", "method", *names, "paper", "paper_temperature"])
     for block, rows in filled.cells.items():
         for pair, row in rows.items():

@@ -4,56 +4,61 @@ A table of the paper is a `Table` in a module of its own; `figures.render` write
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from experiments import grid, records
-from experiments.grid import Run
-from experiments.recipes import TABLE_METHODS
+from experiments.grid import Column, Run
 from experiments.records import Record
 from figures import paper
 
 
 @dataclass(frozen=True)
 class Block:
-    """A group of columns, one a method.
+    """A group of rows under a title of its own, with a column a method.
 
     Attributes:
         name: key of the group in `paper.csv` and in the table's CSV.
         title: what the reader sees.
-        score: the value of one run; in percent where the title says so.
+        score: the value of one run; in percent where the title says so. None where the record has no such value.
         temperature: the temperature shown in brackets, or None.
+        best: `min` where lower is better, or `max`.
     """
 
     name: str
     title: str
-    score: Callable[[Record], float]
+    score: Callable[[Record], float | None]
     temperature: Callable[[Record], float] | None = None
+    best: Callable = min
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the paper: `name` is its make target and the name of its files."""
+    """A table of the paper: `name` is its make target, the name of its files and its key in `grid.EXPERIMENTS`."""
 
     name: str
     title: str
     notes: str
     blocks: tuple[Block, ...]
-    methods: tuple[str, ...] = TABLE_METHODS
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What is compared."""
+        return grid.EXPERIMENTS[self.name].columns
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One method on one dataset-model pair: statistics over seeds, None where there is no run."""
+    """One column on one dataset-model pair: statistics over seeds, None where there is no run."""
 
     mean: float | None
     std: float | None  # of the sample (n - 1), None for a single seed
     seeds: int
     temperature: float | None
     paper: paper.PaperCell | None
-    lowest: bool = False
+    best: bool = False
 
     def text(self, wanted: int, plus_minus: str = "±", bold: str = "**{}**") -> str:
         """The cell as it is shown: mean ± std, the mean temperature, fewer seeds than wanted, the paper's number."""
@@ -61,7 +66,7 @@ class Cell:
             shown = "–"
         else:
             shown = f"{self.mean:.2f}" + (f" {plus_minus} {self.std:.2f}" if self.std is not None else "")
-            shown = bold.format(shown) if self.lowest else shown
+            shown = bold.format(shown) if self.best else shown
             shown += f" ({self.temperature:.2f})" if self.temperature is not None else ""
             shown += f" n={self.seeds}" if self.seeds != wanted else ""
         if self.paper is not None:
@@ -73,7 +78,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Filled:
-    """A table with its cells: `cells[block][pair][method]`, the runs that are missing and where the rest was made."""
+    """A table with its cells: `cells[block][pair][column's key]`, the missing runs, and where the rest was made."""
 
     table: Table
     scale: str
@@ -91,21 +96,20 @@ def fill(table: Table, scale: str, runs: Path) -> Filled:
     """
     wanted = grid.runs_of(table.name, scale)
     found = {run: records.find(run, runs) for run in wanted}
+
+    def done_of(pair: tuple[str, str], column: Column) -> list[Record]:
+        return [found[run] for run in grid.cell(table.name, scale, pair, column) if found[run] is not None]
+
     cells = {
         block.name: {
-            pair: _mark_lowest(
-                {
-                    method: _cell(table, block, pair, method, [
-                        record for run, record in found.items()
-                        if record is not None and (run.dataset, run.model) == pair and run.method == method
-                    ])
-                    for method in table.methods
-                }
+            pair: _mark_best(
+                {column.key: _cell(table, block, pair, column, done_of(pair, column)) for column in table.columns},
+                block.best,
             )
-            for pair in grid.PAIRS[scale]
+            for pair in grid.experiment(table.name, scale).pairs_at(scale)
         }
         for block in table.blocks
-    }  # fmt: skip
+    }
     done = [record for record in found.values() if record is not None]
     return Filled(
         table,
@@ -117,23 +121,23 @@ def fill(table: Table, scale: str, runs: Path) -> Filled:
     )
 
 
-def _cell(table: Table, block: Block, pair: tuple[str, str], method: str, done: list[Record]) -> Cell:
-    scores = np.array([block.score(record) for record in done])
+def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, done: list[Record]) -> Cell:
+    scored = [(record, score) for record in done if (score := block.score(record)) is not None]
+    scores = np.array([score for _, score in scored])
+    temperatures = [block.temperature(record) for record, _ in scored] if block.temperature else []
     return Cell(
-        mean=float(scores.mean()) if done else None,
-        std=float(scores.std(ddof=1)) if len(done) > 1 else None,
-        seeds=len(done),
-        temperature=float(np.mean([block.temperature(r) for r in done])) if done and block.temperature else None,
-        paper=paper.cells().get((table.name, block.name, *pair, method)),
+        mean=float(scores.mean()) if scored else None,
+        std=float(scores.std(ddof=1)) if len(scored) > 1 else None,
+        seeds=len(scored),
+        temperature=float(np.mean(temperatures)) if temperatures else None,
+        paper=paper.cells().get((table.name, block.name, *pair, column.key)),
     )
 
 
-def _mark_lowest(row: dict[str, Cell]) -> dict[str, Cell]:
+def _mark_best(row: dict[str, Cell], best: Callable) -> dict[str, Cell]:
+    """Mark the best of two or more means of a row."""
     means = [cell.mean for cell in row.values() if cell.mean is not None]
-    return {
-        method: Cell(**{**vars(cell), "lowest": len(means) > 1 and cell.mean == min(means)})
-        for method, cell in row.items()
-    }
+    return {key: replace(cell, best=len(means) > 1 and cell.mean == best(means)) for key, cell in row.items()}
 
 
 def to_fill(filled: Filled) -> str:
