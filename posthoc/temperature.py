@@ -9,6 +9,7 @@ from calibration import ece_em
 from calibration.checks import as_labels, as_scores, check_num_bins
 from calibration.confidence import top_confidence
 from posthoc.base import Calibrator
+from posthoc.search import best_temperature
 
 GRID = tuple(k / 10 for k in range(1, 101))  # 0.1, 0.2, ..., 10.0: the paper's (0, 10] in steps of 0.1
 
@@ -75,3 +76,28 @@ class TemperatureScaling(Calibrator):
         """[N] float64 confidence of the predicted class at T."""
         temperature = self.fitted("temperature_")
         return top_confidence(as_scores(logits), [temperature])[0]
+
+
+class NLLTemperatureScaling(TemperatureScaling):
+    """Divide the logits by the temperature with the lowest negative log-likelihood (Guo et al. 2017, Section 4.2).
+
+    Attributes:
+        temperature_: T > 0, by a bounded search on a log scale.
+    """
+
+    def __init__(self):
+        super().__init__()
+
+    def fit(self, val_logits, val_labels) -> "NLLTemperatureScaling":
+        """Choose T on [N, K] logits and [N] labels of the validation set.
+
+        Returns:
+            self. Warns (RuntimeWarning) where T ends at a bound of the search.
+
+        Raises:
+            ValueError: as `calibration.top_label`.
+        """
+        logits = as_scores(val_logits)
+        labels = as_labels(val_labels, *logits.shape, device=logits.device)
+        self.temperature_ = best_temperature(logits, labels, loss="nll")
+        return self

@@ -1,0 +1,130 @@
+"""Affine maps of the logits, fitted by likelihood: vector scaling and Dirichlet calibration."""
+
+from abc import abstractmethod
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize
+from torch import Tensor
+
+from calibration.checks import as_labels, as_scores
+from posthoc.base import Calibrator
+
+
+class AffineCalibrator(Calibrator):
+    """softmax(A z + b), fitted by the mean negative log-likelihood and a penalty with L-BFGS in float64.
+
+    It starts from, and with few samples stays near, the identity; the predicted class may change.
+
+    Args:
+        l2: weight of the squared parameters in the loss, >= 0.
+
+    Attributes:
+        weight_: of the affine map.
+        bias_: [K] float64.
+    """
+
+    def __init__(self, l2: float):
+        if not 0 <= l2 < np.inf:
+            raise ValueError(f"l2 must be finite and >= 0, got {l2}")
+        self.l2 = float(l2)
+
+    @abstractmethod
+    def identity(self, num_classes: int) -> Tensor:
+        """The weight that changes nothing."""
+
+    @abstractmethod
+    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """[N, K] new logits of [N, K] logits."""
+
+    @abstractmethod
+    def penalty(self, weight: Tensor) -> Tensor:
+        """What l2 weighs, a scalar."""
+
+    def fit(self, val_logits, val_labels) -> "AffineCalibrator":
+        """Fit on [N, K] logits and [N] labels of the validation set; return self.
+
+        Raises:
+            ValueError: as `calibration.top_label`.
+        """
+        logits = as_scores(val_logits).cpu()
+        labels = as_labels(val_labels, *logits.shape)
+        start = self.identity(logits.shape[1])
+        size = start.numel()
+
+        def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
+            x = torch.from_numpy(x).requires_grad_()
+            weight, bias = x[:size].view_as(start), x[size:]
+            value = F.cross_entropy(self.apply(logits, weight, bias), labels) + self.l2 * self.penalty(weight)
+            return value.item(), torch.autograd.grad(value, x)[0].numpy()
+
+        x = torch.cat([start.flatten(), torch.zeros(logits.shape[1], dtype=torch.float64)]).numpy()
+        found = minimize(loss, x, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7})
+        self.weight_, self.bias_ = found.x[:size].reshape(start.shape), found.x[size:]
+        return self
+
+    def predict_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 probabilities."""
+        weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
+        return torch.softmax(self.apply(as_scores(logits).cpu(), weight, bias), dim=1).numpy()
+
+
+class VectorScaling(AffineCalibrator):
+    """softmax(w * z + b) with a weight and a bias a class (Guo et al. 2017, Section 4.2).
+
+    The penalty is the squared distance of w from 1; without one, as in the paper, classes that are always right have no
+    finite optimum.
+
+    Args:
+        l2: weight of the penalty.
+
+    Attributes:
+        weight_: [K] float64.
+        bias_: [K] float64.
+    """
+
+    def __init__(self, l2: float = 1e-5):
+        super().__init__(l2)
+
+    def identity(self, num_classes: int) -> Tensor:
+        """[K] ones."""
+        return torch.ones(num_classes, dtype=torch.float64)
+
+    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """[N, K] w * z + b."""
+        return logits * weight + bias
+
+    def penalty(self, weight: Tensor) -> Tensor:
+        """Squared distance from 1."""
+        return (weight - 1).square().sum()
+
+
+class DirichletCalibration(AffineCalibrator):
+    """softmax(W log p + b), p = softmax(z), with an L2 penalty on W (Kull et al. 2019, L2-regularised).
+
+    It is a multinomial logistic regression on log-probabilities: scikit-learn's `LogisticRegression(C=1 / (2 N l2))`
+    fits the same W up to what softmax cannot see.
+
+    Args:
+        l2: weight of the sum of the squares of W.
+
+    Attributes:
+        weight_: [K, K] float64.
+        bias_: [K] float64.
+    """
+
+    def __init__(self, l2: float = 1e-3):
+        super().__init__(l2)
+
+    def identity(self, num_classes: int) -> Tensor:
+        """[K, K] unit matrix."""
+        return torch.eye(num_classes, dtype=torch.float64)
+
+    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """[N, K] W log p + b."""
+        return torch.log_softmax(logits, dim=1) @ weight.T + bias
+
+    def penalty(self, weight: Tensor) -> Tensor:
+        """Sum of squares."""
+        return weight.square().sum()
