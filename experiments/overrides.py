@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import types
 
+_UNSET = object()  # an option that the recipe leaves to its default, which need not be None
 FIXED = ("dataset", "model", "method", "scale")  # chosen by options of their own
 
 
@@ -36,7 +37,7 @@ def normalise(recipe, overrides: tuple[str, ...]) -> tuple[str, ...]:
         outer, _, inner = key.partition(".")
         value, old = getattr(new, outer), getattr(recipe, outer)
         if inner:
-            value, old = value[inner], old.get(inner)
+            value, old = value[inner], old.get(inner, _UNSET)
         changed.pop(key, None)
         if value != old:
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -7,8 +7,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 BOUNDS = (0.02, 50.0)  # T; a validation set without a wrong (or right) prediction has its best T at one of them
-CHUNK = 2**18  # elements worked on at a time: fits a core's cache
-EXACT = 2**24  # up to so many logits the search is in float64, above in float32 with float64 sums: 1e-4 of T
+CHUNK = 2**16  # elements worked on at a time: fits a core's cache
 
 
 def best_temperature(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> float:
@@ -23,15 +22,13 @@ def best_temperature(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> f
         T within `BOUNDS`. Warns (RuntimeWarning) where it ends at one of them.
     """
     margin = logits - logits.amax(dim=1, keepdim=True)  # [N, K], <= 0
-    margin = margin if margin.numel() <= EXACT else margin.float()
     score = {"nll": _nll, "squared": _squared}[loss]
     low, high = map(math.log, BOUNDS)
-    found = minimize_scalar(
-        lambda x: _mean(score, margin, labels, math.exp(x)),
-        bounds=(low, high),
-        method="bounded",
-        options={"xatol": 1e-5},
-    )
+
+    def mean(log_temperature: float) -> float:
+        return _mean(score, margin, labels, math.exp(log_temperature))
+
+    found = minimize_scalar(mean, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
     temperature = math.exp(found.x)
     if min(found.x - low, high - found.x) < 1e-3:
         warnings.warn(
@@ -48,7 +45,7 @@ def _mean(score, margin: torch.Tensor, labels: torch.Tensor, temperature: float)
     rows = n if margin.is_cuda else max(1, CHUNK // k)
     for begin in range(0, n, rows):
         part = margin[begin : begin + rows] * (1 / temperature)
-        total += score(part, labels[begin : begin + rows, None]).sum(dtype=torch.float64)
+        total += score(part, labels[begin : begin + rows, None]).sum()
     return total.item() / n
 
 
