@@ -2,15 +2,27 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from experiments import files, grid
 from figures import render
-from figures.tables import Table, fill, to_fill
+from figures.tables import Filled, Table, fill, to_fill
 
 
-def main(table: Table, arguments: list[str] | None = None) -> int:
-    """The command line of a table's module: write OUT/<scale>/<name>.{md,csv,tex} and print the table."""
+def main(
+    table: Table, arguments: list[str] | None = None, picture: Callable[[Filled, Path], None] | None = None
+) -> int:
+    """The command line of a table's module: write OUT/<scale>/<name>.{md,csv,tex} and print the table.
+
+    Args:
+        table: the table.
+        arguments: of the command line; None takes the process's.
+        picture: also draws it: called with the filled table and the folder to write to.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m figures.{table.name}", description=f"{table.title}, from run records."
     )
@@ -30,5 +42,7 @@ def main(table: Table, arguments: list[str] | None = None) -> int:
     print(render.markdown(filled))
     if filled.missing:
         print(to_fill(filled))
-    print(f"written: {folder / table.name}.md, .csv, .tex")
+    if picture:
+        picture(filled, folder)
+    print(f"written: {folder / table.name}.md, .csv, .tex{', .pdf, .png' if picture else ''}")
     return 0

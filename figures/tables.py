@@ -148,3 +148,41 @@ def to_fill(filled: Filled) -> str:
     pairs = dict.fromkeys((run.dataset, run.model) for run in filled.missing)
     lines = [f"\n  {command} --dataset {dataset} --model {model}" for dataset, model in pairs]
     return f"{len(filled.missing)} runs are missing. To train them:{''.join(lines)}"
+
+
+def before_after(score: str) -> tuple[Block, Block]:
+    """Two blocks with a score of `calibration.summary` in percent: before, and after temperature scaling with T."""
+    return (
+        Block("before", "Before temperature scaling", lambda record: 100 * record.result["test"][score]),
+        Block(
+            "after",
+            "After temperature scaling",
+            lambda record: 100 * record.result["test_scaled"][score],
+            temperature=lambda record: record.result["temperature"],
+        ),
+    )
+
+
+def score_table(name: str, label: str, notes: str, table: str = "") -> Table:
+    """A table of one of the scores that every record has, before and after temperature scaling.
+
+    Args:
+        name: the score in `calibration.summary`.
+        label: what readers call it.
+        notes: what it is.
+        table: the table's name; "" takes the score's.
+    """
+    return Table(
+        name=table or name,
+        title=f"Test {label} (%) before and after temperature scaling",
+        notes=f"{notes}, on the test set. In round brackets: the temperature T with the lowest ECE_EM on the "
+        "validation set, mean over seeds.",
+        blocks=before_after(name),
+    )
+
+
+def ablation_table(name: str, title: str, notes: str) -> Table:
+    """A table of ECE_EM before and after temperature scaling, and of the error, over the columns of an ablation."""
+    error = Block("error", "Error", lambda record: 100 * record.result["test"]["error"])
+    notes += " ECE_EM (%) over 15 equal-mass bins and error (%), on the test set."
+    return Table(name, f"{title}: test ECE_EM and error (%)", notes, (*before_after("ece_em"), error))

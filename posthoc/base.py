@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from calibration import top_label
+
 
 class Calibrator:
     """Fitted on validation logits and labels, then applied to any logits; a fitted attribute's name ends in `_`.
@@ -20,6 +22,10 @@ class Calibrator:
     def confidence(self, logits) -> np.ndarray:
         """[N] calibrated confidence of the predicted class, float64 in [0, 1]."""
         return self.predict_proba(logits).max(axis=1)
+
+    def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
+        """Calibrated confidence [N] float64 and correctness [N] bool of the predictions, as `calibration.top_label`."""
+        return top_label(self.predict_proba(logits), labels, from_logits=False)
 
     def fitted(self, name: str):
         """The fitted attribute `name`.

@@ -1,0 +1,32 @@
+"""Scores of a run after a post-hoc calibrator, fitted to its validation logits and applied to its test logits."""
+
+import warnings
+from collections.abc import Callable
+
+import posthoc
+from calibration import ece_em
+from experiments.records import Record
+from figures.tables import Block
+
+
+def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float]:
+    """Test ECE_EM in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record."""
+
+    def score(record: Record) -> float:
+        arrays = record.predictions
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound: the number shows it
+            calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])
+        return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]), num_bins)
+
+    return score
+
+
+def block(name: str) -> Block:
+    """A block of a table: ECE_EM after the calibrator `name`."""
+    return Block(name, f"After {posthoc.CALIBRATORS[name].label}", ece_em_after(name))
+
+
+def before() -> Block:
+    """A block of a table: ECE_EM of the model as it was trained."""
+    return Block("before", "Before", lambda record: 100 * record.result["test"]["ece_em"])

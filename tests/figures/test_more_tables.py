@@ -1,0 +1,149 @@
+"""The tables beyond Table 1 and 2: their columns, and the scores they compute from predictions."""
+
+import importlib
+import json
+import re
+
+import numpy as np
+import pytest
+
+from calibration import ece_em, top_label
+from experiments import files, grid, records
+from experiments.grid import Run
+from figures import calibrated, error_bars, style
+from figures.command import main
+from figures.tables import fill
+from posthoc import EnsembleTemperatureScaling, SplineCalibration
+from tests.figures.test_tables import write_record
+
+TABLES = [name for name in grid.EXPERIMENTS]
+
+
+def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:
+    """Over-confident logits, as a run's predictions."""
+    rng = np.random.default_rng(seed)
+    arrays = {}
+    for part in ("val", "test"):
+        true = rng.normal(size=(400, 10)) * 2
+        arrays[f"{part}_labels"] = (true + rng.gumbel(size=true.shape)).argmax(1)
+        arrays[f"{part}_logits"] = (3 * true).astype(np.float32)
+    folder = run.folder(runs)
+    result = json.loads((folder / records.RESULT).read_text())
+    result["sha256"] = {records.PREDICTIONS: files.write_npz(folder / records.PREDICTIONS, arrays)}
+    files.write_json(folder / records.RESULT, result)
+    return arrays
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """CE and AdaFocal on the first pair of the demo, two seeds, with predictions."""
+    monkeypatch.setitem(grid.SEEDS, "demo", 2)
+    folder = tmp_path / "runs"
+    for method in ("ce", "adafocal"):
+        for seed in range(2):
+            run = Run("demo", "digits", "resnet8", method, seed)
+            write_record(folder, run)
+            add_predictions(folder, run, seed)
+    return folder
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_experiment_has_a_module_that_writes_its_files(name, runs, tmp_path, capsys):
+    module = importlib.import_module(f"figures.{name}")
+    assert module.TABLE.name == name
+    picture = getattr(module, "picture", None)
+    if name.startswith(("ece", "error_bars")):
+        pytest.importorskip("matplotlib")
+        add_scores(runs)
+    assert main(module.TABLE, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path / "out")], picture) == 0
+    markdown = (tmp_path / "out" / "demo" / f"{name}.md").read_text()
+    header = next(line for line in markdown.splitlines() if line.startswith("| Dataset"))
+    assert header.count("|") == 3 + len(grid.EXPERIMENTS[name].columns)
+    rows = [line for line in markdown.splitlines() if line.startswith("| Digits")]
+    pairs = [pair for pair in grid.experiment(name, "demo").pairs_at("demo") if pair[0] == "digits"]
+    assert len(rows) == len(pairs) * len(module.TABLE.blocks)
+    assert "Scale: demo." in markdown
+    latex = (tmp_path / "out" / "demo" / f"{name}.tex").read_text()
+    assert not re.search(r"(?<!\\)[%_](?![{])", re.sub(r"\$[^$]*\$", "", latex).replace(r"\%", ""))
+
+
+def add_scores(runs):
+    for path in runs.rglob(records.RESULT):
+        result = json.loads(path.read_text())
+        for part in ("test", "test_scaled"):
+            result[part] |= dict.fromkeys(("ece_ew", "ece_debias", "ece_sweep_ew", "ece_sweep_em"), 0.25)
+        files.write_json(path, result)
+
+
+def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
+    from figures.table3 import TABLE as TABLE3
+    from figures.table4 import TABLE as TABLE4
+
+    for table, calibrator in ((TABLE3, EnsembleTemperatureScaling), (TABLE4, SplineCalibration)):
+        expected = []
+        for seed in range(2):
+            arrays = records.find(Run("demo", "digits", "resnet8", "ce", seed), runs).predictions
+            fitted = calibrator().fit(arrays["val_logits"], arrays["val_labels"])
+            correct = arrays["test_logits"].argmax(1) == arrays["test_labels"]
+            expected.append(100 * ece_em(fitted.confidence(arrays["test_logits"]), correct))
+        after = fill(table, "demo", runs).cells[table.blocks[1].name]["digits", "resnet8"]["ce"]
+        assert after.mean == pytest.approx(np.mean(expected))
+        assert after.std == pytest.approx(np.std(expected, ddof=1))
+        before = 100 * ece_em(*top_label(arrays["test_logits"], arrays["test_labels"]))
+        assert max(expected) < before / 2
+
+
+def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
+    record = records.find(Run("demo", "digits", "resnet8", "ce", 0), runs)
+    raw = 100 * ece_em(*top_label(record.predictions["test_logits"], record.predictions["test_labels"]))
+    from posthoc import CALIBRATORS
+
+    for name in CALIBRATORS:
+        assert calibrated.ece_em_after(name)(record) < 0.75 * raw, name
+
+
+def test_auroc_comes_from_the_record_and_the_highest_is_bold(runs):
+    from figures.table8 import TABLE
+
+    for method, auroc in (("ce", 0.9), ("adafocal", 0.95)):
+        path = Run("demo", "digits", "resnet8", method, 0).folder(runs) / records.RESULT
+        ood = {"photos": {"auroc": auroc, "auroc_scaled": auroc - 0.01}}
+        files.write_json(path, json.loads(path.read_text()) | {"ood": ood})
+    filled = fill(TABLE, "demo", runs)
+    row = filled.cells["first_before"]["digits", "resnet8"]
+    assert (row["ce"].mean, row["adafocal"].mean, row["ce"].seeds) == (90, 95, 1)
+    assert (row["ce"].best, row["adafocal"].best) == (False, True)
+    assert filled.cells["first_after"]["digits", "resnet8"]["ce"].mean == pytest.approx(89)
+    assert filled.cells["second_before"]["digits", "resnet8"]["ce"].mean is None
+
+
+def test_an_ablation_shares_the_run_that_is_no_override():
+    runs = {str(run).split("/")[3] for run in grid.runs_of("ablation_bins", "paper")}
+    assert "adafocal" in runs
+    assert "adafocal+loss_options.num_bins=5" in runs
+    assert len(runs) == 6
+    assert len(grid.runs_of("ablation_gamma_max", "paper")) == 3 * 5
+    assert "adafocal+loss_options.gamma_max=inf" in {
+        str(run).split("/")[3] for run in grid.runs_of("ablation_gamma_max", "paper")
+    }
+
+
+def test_error_bars_are_the_means_and_deviations(runs, tmp_path):
+    add_scores(runs)
+    path = Run("demo", "digits", "resnet8", "ce", 1).folder(runs) / records.RESULT
+    result = json.loads(path.read_text())
+    result["test"]["ece_ew"] = 0.35
+    files.write_json(path, result)
+    figure = style.new()
+    error_bars.draw(fill(error_bars.TABLE, "demo", runs), figure)
+    before, after = figure.axes
+    heights = [container[0].get_height() for container in before.containers if hasattr(container, "patches")]
+    assert heights[0] == pytest.approx(30)
+    assert heights[-1] == pytest.approx(25)
+    assert np.isnan(heights[1])
+    error_bars.picture(fill(error_bars.TABLE, "demo", runs), tmp_path)
+    first = (tmp_path / "error_bars.pdf").read_bytes()
+    error_bars.picture(fill(error_bars.TABLE, "demo", runs), tmp_path)
+    assert (tmp_path / "error_bars.pdf").read_bytes() == first
+    assert (tmp_path / "error_bars.png").stat().st_size > 5000
+    assert after.get_ylabel() == "ECE_EW (%)"
