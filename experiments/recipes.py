@@ -92,7 +92,7 @@ class Recipe:
     pretrained: str = ""  # the encoder that is fine-tuned, with its tokenizer; "" = none
     split_seed: int = 0  # the split is the same whatever the run's seed (Mukhoti's code)
     # scores
-    num_bins: int = 15  # of every recorded score and of bins.csv
+    num_bins: int = 15  # of every recorded score, and of bins.csv unless the loss has bins of its own
     eval_batch_size: int = 1000
     # computing
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result

@@ -27,6 +27,7 @@ def missing(runs: list[Run], options) -> list[Run]:
 def _start_worker(progress) -> None:
     global _progress
     _progress = progress
+    progress.cancel_join_thread()  # at its end a worker would wait for a reader of its news that is waiting for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -48,7 +49,7 @@ def _train_one(run: Run, options) -> tuple[dict | None, str]:
             checkpoint_seconds=options.checkpoint_seconds,
             download=options.download,
             say=lambda text: _progress.put((run, text)),
-            on_epoch=lambda row: _progress.put((run, row)),
+            on_epoch=lambda row: _progress.put((run, row["epoch"])),
         )
     except (ValueError, *EXPLAINED) as error:
         return None, str(error)
@@ -75,8 +76,8 @@ def train_all(runs: list[Run], options) -> dict[Run, str]:
             if isinstance(news, str):
                 tqdm.write(f"{run}: {news}", file=sys.stdout)
             else:
-                bar.update(news["epoch"] - epochs[run])
-                epochs[run] = news["epoch"]
+                bar.update(news - epochs[run])
+                epochs[run] = news
 
     with ProcessPoolExecutor(options.workers, context, _start_worker, (progress,)) as pool:
         jobs = {pool.submit(_train_one, run, options): run for run in runs}
@@ -99,6 +100,7 @@ def train_all(runs: list[Run], options) -> dict[Run, str]:
                             flush=True,
                         )
                 bar.set_postfix_str(f"{done}/{len(runs)} runs")
+            show()
         except KeyboardInterrupt:
             bar.close()
             print("stopped; the same command goes on from the last checkpoints", file=sys.stderr, flush=True)

@@ -149,7 +149,8 @@ class Training:
             **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
         }
         gammas = getattr(self.loss, "gammas", None)
-        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, seen, gammas, recipe.num_bins)
+        num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, seen, gammas, num_bins)
         return row | {"seconds": round(time.monotonic() - begin, 3)}, rows
 
     def check_finite(self, value: torch.Tensor, now: bool = False) -> None:

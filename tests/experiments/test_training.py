@@ -171,6 +171,15 @@ def test_gamma_follows_algorithm_1_over_the_recorded_bins(tmp_path):
     assert min(gammas) < 0 < max(gammas), "this run should reach the switch"
 
 
+def test_bins_are_those_of_gamma_and_scores_have_their_own(tmp_path):
+    run = tiny_run("adafocal", 0, "loss_options.num_bins=5")
+    result = train(run, runs=tmp_path, say=silent)
+    record = records.read(run.folder(tmp_path), run)
+    assert len(record.bins) == 4 * 5
+    assert record.bins["gamma"].notna().all()
+    assert result["num_bins"] == 15
+
+
 def test_losses_without_a_gamma_a_bin_record_none(tmp_path):
     run = tiny_run("ce")
     train(run, runs=tmp_path, say=silent)
