@@ -6,6 +6,7 @@ A new dataset is a new file and one line in `registry.DATASETS`.
 from .arrays import ArraySplit
 from .encoders import ENCODERS, find_encoder, weights_sha256
 from .errors import DataError
+from .ood import OOD, OOD_SETS, check_ood, load_ood
 from .registry import DATASETS, data_root, load, options_of
 from .split import Batch, Split, Splits
 from .tokens import TokenSplit
@@ -13,15 +14,19 @@ from .tokens import TokenSplit
 __all__ = [
     "DATASETS",
     "ENCODERS",
+    "OOD",
+    "OOD_SETS",
     "ArraySplit",
     "Batch",
     "DataError",
     "Split",
     "Splits",
     "TokenSplit",
+    "check_ood",
     "data_root",
     "find_encoder",
     "load",
+    "load_ood",
     "options_of",
     "weights_sha256",
 ]

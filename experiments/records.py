@@ -58,13 +58,16 @@ class Record:
 
     @cached_property
     def predictions(self) -> dict[str, np.ndarray]:
-        """`predictions.npz`: val_logits, val_labels, test_logits, test_labels (float32, int64).
+        """`predictions.npz`: val_logits, val_labels, test_logits, test_labels, ood_<name>_logits (float32, int64).
+
+        `result.json` has the file's SHA-256, or a list of two while `experiments.ood` replaces the file.
 
         Raises:
             RecordError: the file is missing or not the one the run wrote.
         """
-        path = self.folder / PREDICTIONS
-        if not path.exists() or files.sha256(path.read_bytes()) != self.result["sha256"][PREDICTIONS]:
+        path, known = self.folder / PREDICTIONS, self.result["sha256"][PREDICTIONS]
+        known = known if isinstance(known, list) else [known]
+        if not path.exists() or files.sha256(path.read_bytes()) not in known:
             raise RecordError(f"{path} is missing or damaged: its SHA-256 is not the one in {RESULT}")
         with np.load(path, allow_pickle=False) as arrays:
             return dict(arrays)

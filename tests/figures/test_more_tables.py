@@ -16,7 +16,7 @@ from figures.tables import fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
 from tests.figures.test_tables import write_record
 
-TABLES = [name for name in grid.EXPERIMENTS]
+TABLES = list(grid.EXPERIMENTS)
 
 
 def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:

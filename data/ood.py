@@ -1,0 +1,262 @@
+"""Out-of-distribution images, in the form of the in-distribution dataset: `load_ood("svhn", "cifar10")`.
+
+A new set is a function and one line in `OOD`.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from . import cifar, digits, imagenet, tiny_imagenet
+from .arrays import ArraySplit
+from .download import fetch
+from .errors import DataError
+from .image_folder import SUFFIXES
+from .lazy import LazySplit
+from .registry import data_root, load
+from .split import Split, generator
+
+SVHN_FILE = "test_32x32.mat"
+SVHN_URL = f"http://ufldl.stanford.edu/housenumbers/{SVHN_FILE}"
+SVHN_MD5 = "eb5a983be6a315427106f1b164d9cef3"
+CIFAR10_C_FILE = "CIFAR-10-C/gaussian_noise.npy"
+CIFAR10_C_SIGMA = 0.10  # severity 5 of "gaussian_noise" for CIFAR, in units of the full scale
+NUM_PHOTOS = 1000
+MIN_PATCH = 32  # pixels; below, a patch of a photograph is nearly a plain grey
+DIGITS_NOISE = 1.0  # ours: the digits have 0.3 already
+CLASSES = ("out-of-distribution",)
+
+
+class Form(NamedTuple):
+    """What an in-distribution dataset's evaluation images look like to a model."""
+
+    size: int  # height and width
+    mean: tuple[float, ...]  # one number a channel
+    std: tuple[float, ...]
+
+
+FORMS = {
+    "digits": Form(8, digits.MEAN, digits.STD),
+    "cifar10": Form(32, cifar.MEAN, cifar.STD),
+    "cifar100": Form(32, cifar.MEAN, cifar.STD),
+    "tiny-imagenet": Form(64, tiny_imagenet.MEAN, tiny_imagenet.STD),
+    "imagenet": Form(224, imagenet.MEAN, imagenet.STD),
+}
+
+
+class Request(NamedTuple):
+    """What a loader is given."""
+
+    root: Path
+    seed: int  # of whatever it draws
+    download: bool
+    in_test: Callable[[], ArraySplit]  # gives the in-distribution test split
+
+
+class Loader(NamedTuple):
+    """One set: `read` gives images [N, C, H, W] uint8 in the form of each of `fits`, and a note on their source."""
+
+    read: Callable[[Request], tuple[Tensor, str]]
+    fits: tuple[str, ...]
+
+
+def _svhn(request: Request) -> tuple[Tensor, str]:
+    """The 26,032 test images of Street View House Numbers (Netzer et al. 2011)."""
+    from scipy.io import loadmat
+
+    places = [request.root / "svhn" / SVHN_FILE, request.root / SVHN_FILE]
+    path = next((place for place in places if place.exists()), places[0])
+    if not path.exists():
+        if not request.download:
+            raise DataError(
+                f"no svhn in {request.root.absolute()}: fetch {SVHN_URL} (MD5 {SVHN_MD5}) and put it at "
+                f"{path.absolute()}, or allow the download"
+            )
+        fetch(SVHN_URL, path, SVHN_MD5)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != SVHN_MD5:
+        raise DataError(f"{path} has a wrong MD5 (expected {SVHN_MD5}): truncated? remove it and fetch {SVHN_URL}")
+    try:
+        pixels = loadmat(path, variable_names=["X"])["X"]  # [32, 32, 3, N]
+    except Exception as error:  # SciPy's reader raises whatever a broken file drives it into
+        raise DataError(f"{path} is no MATLAB file with an array X: {type(error).__name__}") from error
+    if pixels.dtype != np.uint8 or pixels.shape[:3] != (32, 32, 3):
+        raise DataError(f"{path}: X must be uint8 [32, 32, 3, N], got {pixels.dtype} {list(pixels.shape)}")
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 2, 0, 1))), "SVHN test images"
+
+
+def _cifar10_c(request: Request) -> tuple[Tensor, str]:
+    """CIFAR-10's test images with Gaussian noise of severity 5: the official file, else by its published formula."""
+    path = request.root / CIFAR10_C_FILE
+    if not path.exists():
+        images = request.in_test().images.cpu()
+        return add_noise(images, CIFAR10_C_SIGMA, request.seed), (
+            f"generated: test images + N(0, {CIFAR10_C_SIGMA:.2f}), clipped, seed {request.seed}"
+        )
+    try:
+        pixels = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path} is truncated or no array file: remove it and fetch it again ({error})") from error
+    severities = 5  # one after the other, in rising order
+    shape = pixels.shape
+    if pixels.dtype != np.uint8 or shape[1:] != (32, 32, 3) or not shape[0] or shape[0] % severities:
+        raise DataError(f"{path} must be uint8 [50000, 32, 32, 3], got {pixels.dtype} {list(shape)}")
+    last = np.array(pixels[-(shape[0] // severities) :])
+    return torch.from_numpy(last).permute(0, 3, 1, 2).contiguous(), f"official {CIFAR10_C_FILE}, severity 5"
+
+
+def add_noise(images: Tensor, sigma: float, seed: int) -> Tensor:
+    """Images [N, C, H, W] uint8 with Gaussian noise, as `gaussian_noise` of CIFAR-10-C makes it.
+
+    Pixels are scaled to [0, 1], get independent noise of standard deviation `sigma`, are clipped to [0, 1], scaled to
+    255 and cut down, not rounded, to uint8: a pixel inside the range loses half a level on average.
+
+    Source: Hendrycks & Dietterich 2019 and the code published with it, `make_cifar_c.py`.
+    """
+    rng = np.random.default_rng(seed)
+    noisy = torch.empty_like(images)
+    for part, out in zip(images.split(1000), noisy.split(1000), strict=True):  # float64 of all would be 0.7 GB
+        pixels = part.numpy() / 255 + sigma * rng.standard_normal(tuple(part.shape))
+        out.copy_(torch.from_numpy((pixels.clip(0, 1) * 255).astype(np.uint8)))
+    return noisy
+
+
+def _photos(request: Request) -> tuple[Tensor, str]:
+    """Random square patches of scikit-learn's two photographs, grey, shrunk to the digits' 8x8."""
+    from sklearn.datasets import load_sample_images
+
+    photos = [Image.fromarray(pixels).convert("L") for pixels in load_sample_images().images]
+    rng, size = np.random.default_rng(request.seed), FORMS["digits"].size
+    patches = np.empty((NUM_PHOTOS, 1, size, size), np.uint8)
+    for patch in patches:
+        photo = photos[rng.integers(len(photos))]
+        side = int(rng.integers(MIN_PATCH, min(photo.size) // 2, endpoint=True))
+        left, top = (int(rng.integers(length - side, endpoint=True)) for length in photo.size)
+        patch[0] = photo.resize((size, size), Image.Resampling.BOX, (left, top, left + side, top + side))
+    return torch.from_numpy(patches), f"patches of scikit-learn's sample photographs, seed {request.seed}"
+
+
+def _noise(request: Request) -> tuple[Tensor, str]:
+    """The digits' test images, which are noisy themselves, with far more noise."""
+    images = add_noise(request.in_test().images.cpu(), DIGITS_NOISE, request.seed)
+    return images, f"generated: test images + N(0, {DIGITS_NOISE}), clipped, seed {request.seed}"
+
+
+OOD: dict[str, Loader] = {
+    "svhn": Loader(_svhn, ("cifar10", "cifar100")),
+    "cifar10-c": Loader(_cifar10_c, ("cifar10",)),
+    "photos": Loader(_photos, ("digits",)),
+    "noise": Loader(_noise, ("digits",)),
+}
+# The sets that a table compares, by in-distribution dataset.
+OOD_SETS: dict[str, tuple[str, ...]] = {"cifar10": ("svhn", "cifar10-c"), "digits": ("photos", "noise")}
+
+
+def check_ood(name: str | os.PathLike, in_dataset: str) -> None:
+    """Refuse a pair that cannot be: ValueError listing the choices."""
+    if in_dataset not in FORMS:
+        raise ValueError(f"no out-of-distribution images for {in_dataset!r}: choose from {', '.join(FORMS)}")
+    choices = [key for key, loader in OOD.items() if in_dataset in loader.fits]
+    if str(name) not in choices and (str(name) in OOD or not Path(name).is_dir()):
+        reason = "does not fit" if str(name) in OOD else "is unknown, and no folder, as out-of-distribution set of"
+        raise ValueError(
+            f"{str(name)!r} {reason} {in_dataset}: choose from {', '.join([*choices, 'a folder of images'])}"
+        )
+
+
+def load_ood(
+    name: str | os.PathLike,
+    in_dataset: str,
+    root: str | os.PathLike | None = None,
+    seed: int = 0,
+    download: bool = False,
+    max_images: int | None = None,
+    in_test: Callable[[], ArraySplit] | None = None,
+) -> Split:
+    """Read images that are none of the in-distribution dataset's, normalised exactly as its evaluation images.
+
+    Args:
+        name: a key of `OOD`; or a folder of images (png, webp, jpg or jpeg, at any depth), whose largest centred
+            squares are resized to the dataset's size (for imagenet: as its evaluation images) and get its channels.
+        in_dataset: a key of `FORMS`.
+        root: the data root, see `data.data_root`.
+        seed: of patches, noise and the choice of `max_images`, >= 0.
+        download: fetch SVHN if it is missing.
+        max_images: at most so many images, chosen at random; None takes all.
+        in_test: gives the in-distribution test split to the sets that are made of it; None loads it with the dataset's
+            default options. A run's own split differs where its recipe's options do.
+
+    Returns:
+        Split of N images whose labels are all 0, in one class; `note` says where they are from.
+
+    Raises:
+        DataError: missing or broken files, an empty folder; one line that names the file.
+        ValueError: an unknown set, one that does not fit the dataset, or a number out of range.
+    """
+    check_ood(name, in_dataset)
+    if max_images is not None and max_images < 1:
+        raise ValueError(f"max_images must be >= 1, got {max_images}")
+    if seed < 0:
+        raise ValueError(f"seed must be >= 0, got {seed}")
+    if str(name) not in OOD:
+        return _folder(Path(name), in_dataset, seed, max_images)
+    in_test = in_test or (lambda: load(in_dataset, root=root, download=download).test)
+    images, note = OOD[str(name)].read(Request(data_root(root), seed, download, in_test))
+    index = _choose(len(images), max_images, seed)
+    form = FORMS[in_dataset]
+    return _noted(note, ArraySplit(images[index], _labels(index), CLASSES, form.mean, form.std, index))
+
+
+def _choose(available: int, wanted: int | None, seed: int) -> Tensor:
+    """Rising positions of `wanted` of the `available` images."""
+    if wanted is None or wanted >= available:
+        return torch.arange(available)
+    return torch.randperm(available, generator=generator(seed, stream=0))[:wanted].sort().values
+
+
+def _labels(index: Tensor) -> Tensor:
+    return torch.zeros(len(index), dtype=torch.int64)
+
+
+def _noted(note: str, split: Split) -> Split:
+    split.note = note
+    return split
+
+
+def _folder(folder: Path, in_dataset: str, seed: int, max_images: int | None) -> Split:
+    files = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    paths = sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
+    if not paths:
+        raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder}")
+    index, form = _choose(len(paths), max_images, seed), FORMS[in_dataset]
+    note = f"{len(index)} of {len(paths)} images of folder {folder.absolute().name}"
+    paths = [paths[i] for i in index]
+    common = {"labels": _labels(index), "classes": CLASSES, "mean": form.mean, "std": form.std, "index": index}
+    if in_dataset == "imagenet":  # too large for memory
+        return _noted(note, LazySplit(paths, folder=folder, crop_size=form.size, resize=256, **common))
+    images = np.empty((len(paths), len(form.mean), form.size, form.size), np.uint8)
+    for i, path in enumerate(tqdm(paths, desc=f"decoding {folder.name}", unit="image", disable=None)):
+        images[i] = _decode(folder / path, form)
+    return _noted(note, ArraySplit(torch.from_numpy(images), **common))
+
+
+def _decode(path: Path, form: Form) -> np.ndarray:
+    """One image's largest centred square as uint8 [C, size, size]."""
+    try:
+        with Image.open(path) as image:
+            image = image.convert("RGB" if len(form.mean) == 3 else "L")
+            pixels = np.asarray(ImageOps.fit(image, (form.size, form.size), Image.Resampling.BILINEAR))
+    except Exception as error:  # Pillow's decoders raise whatever a broken file drives them into
+        raise DataError(f"cannot decode image {path}: {error}") from error
+    return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

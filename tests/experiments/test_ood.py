@@ -1,0 +1,178 @@
+"""AUROC by entropy, and records that get OOD logits without ever being invalid."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from experiments import checkpoint, files, ood, records
+from experiments.ood import entropy, entropy_auroc, evaluate, roc
+from experiments.train import train
+from tests.experiments.test_commands import refused
+from tests.experiments.tiny import cli, tiny_run
+
+
+def silent(text):
+    pass
+
+
+# --- the score -------------------------------------------------------------------------------------------------------
+
+
+def test_entropy_by_hand():
+    logits = np.log([[0.5, 0.25, 0.25], [1 / 3, 1 / 3, 1 / 3]])
+    assert entropy(logits) == pytest.approx([1.5 * np.log(2), np.log(3)])
+    assert entropy(torch.tensor(logits, dtype=torch.float32)) == pytest.approx([1.5 * np.log(2), np.log(3)], rel=1e-6)
+    saturated = entropy(np.array([[40.0, 0, 0], [50.0, 0, 0], [2e4, 0, 0]]))
+    assert (np.diff(saturated) < 0).all(), "samples of p = 1 in float64 are still told apart"
+    assert saturated[0] == pytest.approx(2 * 41 * np.exp(-40.0), rel=1e-9)
+
+
+def test_auroc_counts_pairs_and_takes_ood_as_positive():
+    two = np.array([[0.0, 0.0], [1.0, 0.0], [2.0, 0.0], [3.0, 0.0]])  # entropy falls
+    inside, outside = two[[1, 3]], two[[0, 1, 2]]
+    # of 6 pairs (inside, outside) outside is higher in 4, equal in 1
+    assert entropy_auroc(inside, outside) == pytest.approx(4.5 / 6)
+    assert entropy_auroc(two[2:], two[:2]) == 1
+    assert entropy_auroc(two[:2], two[2:]) == 0
+
+
+def test_auroc_and_roc_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    inside, outside = 4 * rng.normal(size=(300, 10)), 2 * rng.normal(size=(200, 10))
+    auroc = entropy_auroc(torch.from_numpy(inside), outside)
+    scores = np.concatenate([entropy(inside), entropy(outside)])
+    assert auroc == pytest.approx(roc_auc_score([0] * 300 + [1] * 200, scores))
+    fpr, tpr = roc(inside, outside)
+    assert np.trapezoid(tpr, fpr) == pytest.approx(auroc)
+    assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0, 0, 1, 1)
+
+
+def test_a_temperature_orders_two_classes_as_before():
+    rng = np.random.default_rng(1)
+    inside, outside = 4 * rng.normal(size=(100, 2)), 2 * rng.normal(size=(80, 2))
+    assert entropy_auroc(inside / 3, outside / 3) == pytest.approx(entropy_auroc(inside, outside))
+
+
+@pytest.mark.parametrize(
+    ("outside", "message"),
+    [
+        (np.zeros((0, 3)), "N >= 1"),
+        (np.full((2, 3), np.nan), "finite"),
+        (np.zeros((2, 4)), r"same classes, got shapes \(2, 3\) and \(2, 4\)"),
+        (np.zeros(3), r"must be \[N, K\]"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused(outside, message):
+    with pytest.raises(ValueError, match=message):
+        entropy_auroc(np.ones((2, 3)), outside)
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    runs = tmp_path_factory.mktemp("runs")
+    train(tiny_run(), runs=runs, say=silent)
+    return runs
+
+
+@pytest.fixture
+def runs(trained, tmp_path):
+    """A copy of a finished run's folder."""
+    import shutil
+
+    shutil.copytree(trained, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_logits_and_scores_are_added_and_nothing_else_changes(runs):
+    run = tiny_run()
+    before = records.read(run.folder(runs), run)
+    arrays = before.predictions
+    found = evaluate(run, runs=runs, say=silent)
+    after = records.read(run.folder(runs), run)
+    assert list(found) == ["photos", "noise"]
+    assert found["photos"]["samples"] == 1000
+    assert found["noise"]["samples"] == len(arrays["test_labels"])
+    assert {name for name in after.predictions if name not in arrays} == {"ood_photos_logits", "ood_noise_logits"}
+    for name, array in arrays.items():
+        assert np.array_equal(after.predictions[name], array), name
+    assert after.predictions["ood_photos_logits"].dtype == np.float32
+    for name, entry in found.items():
+        logits, t = after.predictions[f"ood_{name}_logits"], after.result["temperature"]
+        assert entry["auroc"] == pytest.approx(entropy_auroc(arrays["test_logits"], logits))
+        scaled = entropy_auroc(arrays["test_logits"].astype(float) / t, logits.astype(float) / t)
+        assert entry["auroc_scaled"] == pytest.approx(scaled)
+    rest = {name: value for name, value in after.result.items() if name not in ("ood", "sha256")}
+    assert rest == {name: value for name, value in before.result.items() if name != "sha256"}
+    stamp = (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns
+    assert evaluate(run, runs=runs, say=silent) == found
+    assert (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns == stamp, "there was nothing to do"
+
+
+@pytest.mark.parametrize("writes", [0, 1, 2, 3])
+def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, writes):
+    run, done = tiny_run(), []
+
+    class Killed(BaseException):
+        pass
+
+    def dying(function):
+        def write(*arguments):
+            if len(done) == writes:
+                raise Killed
+            done.append(function.__name__)
+            return function(*arguments)
+
+        return write
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "write_npz", dying(files.write_npz))
+        patch.setattr(files, "write_json", dying(files.write_json))
+        patch.setattr("experiments.ood.os.replace", dying(ood.os.replace)) if writes == 2 else None
+        if writes < 3:
+            with pytest.raises(Killed):
+                evaluate(run, runs=runs, say=silent)
+        else:
+            evaluate(run, runs=runs, say=silent)
+    record = records.read(run.folder(runs), run)
+    assert record.predictions["test_logits"].shape[1] == 10  # its sum is known
+    assert set(evaluate(run, runs=runs, say=silent)) == {"photos", "noise"}
+    assert isinstance(records.read(run.folder(runs), run).result["sha256"][records.PREDICTIONS], str)
+
+
+def test_a_folder_of_images(runs, tmp_path, capsys):
+    from PIL import Image
+
+    (tmp_path / "mine").mkdir()
+    for i in range(5):
+        pixels = np.random.default_rng(i).integers(0, 255, (20, 12, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "mine" / f"{i}.png")
+    arguments = cli(tiny_run(), "--runs", str(runs), "--ood", str(tmp_path / "mine"))
+    assert ood.main(arguments) == 0
+    assert "mine (5 images: 5 of 5 images of folder mine): AUROC" in capsys.readouterr().out
+    assert records.read(tiny_run().folder(runs), tiny_run()).predictions["ood_mine_logits"].shape == (5, 10)
+    (tmp_path / "mine" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "mine" / "broken.png").rename(tmp_path / "broken" / "a.png")
+    assert "cannot decode image" in refused(capsys, ood.main, *arguments[:-1], str(tmp_path / "broken"))
+    (tmp_path / "empty").mkdir()
+    assert "no images" in refused(capsys, ood.main, *arguments[:-1], str(tmp_path / "empty"))
+
+
+def test_what_cannot_be_done_is_said_in_one_line(runs, tmp_path, capsys):
+    arguments = cli(tiny_run(), "--runs", str(runs))
+    assert "holds no finished run; train it first" in refused(
+        capsys, ood.main, *cli(tiny_run("ce"), "--runs", str(runs))
+    )
+    assert "choose from photos, noise, a folder" in refused(capsys, ood.main, *arguments, "--ood", "svhn")
+    assert "choose from photos, noise, a folder" in refused(capsys, ood.main, *arguments, "--ood", "mnist")
+    assert "--dataset is missing" in refused(capsys, ood.main, "--runs", str(runs))
+    assert "unknown table or figure 'table99'" in refused(capsys, ood.main, "--for", "table99")
+    (tiny_run().folder(runs) / checkpoint.CURRENT).unlink()
+    assert "has no checkpoint" in refused(capsys, ood.main, *arguments)
+    assert "ood" not in json.loads((tiny_run().folder(runs) / records.RESULT).read_text())
