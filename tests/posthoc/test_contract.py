@@ -1,0 +1,122 @@
+"""What every calibrator keeps, by the table of calibrators."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from calibration import ece_em, top_label
+from posthoc import CALIBRATORS, build
+from tests.posthoc.cases import planted
+
+NAMES = list(CALIBRATORS)
+KEEP_CLASS = [name for name in NAMES if name not in ("vector", "dirichlet")]
+
+
+def fit(name, logits, labels):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return build(name).fit(logits, labels)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_probabilities_and_confidences(name):
+    logits, labels = planted(3.0, 400, 5, seed=1)
+    calibrator = build(name)
+    with pytest.raises(ValueError, match="not fitted"):
+        calibrator.predict_proba(logits)
+    assert calibrator.fit(logits, labels) is calibrator
+    new = 5 * np.random.default_rng(0).normal(size=(300, 5))  # confidences far beyond the validation set's
+    probability, confidence = calibrator.predict_proba(new), calibrator.confidence(new)
+    assert (probability.dtype, probability.shape) == (np.float64, (300, 5))
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert probability.min() >= 0
+    assert confidence.shape == (300,)
+    assert ((confidence >= 0) & (confidence <= 1)).all()
+    told, correct = calibrator.top_label(new, np.zeros(300, int))
+    assert told == pytest.approx(confidence)
+    if name in KEEP_CLASS:
+        assert (correct == (new.argmax(1) == 0)).all()
+        assert probability[np.arange(300), new.argmax(1)] == pytest.approx(confidence)
+    else:
+        assert (correct == (probability.argmax(1) == 0)).all()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_arrays_and_types_give_the_same(name):
+    logits, labels = planted(2.0, 300, 4, seed=2)
+    logits = logits.astype(np.float32)
+    expected = fit(name, logits.astype(np.float64), labels).predict_proba(logits.astype(np.float64))
+    for given in (logits, torch.from_numpy(logits), torch.from_numpy(logits).requires_grad_()):
+        found = fit(name, given, torch.from_numpy(labels)).predict_proba(given)
+        assert found == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_order_of_the_samples_does_not_matter(name):
+    logits, labels = planted(2.0, 300, 4, seed=3)
+    logits = np.round(logits)  # many ties
+    order = np.random.default_rng(0).permutation(300)
+    expected = fit(name, logits, labels).confidence(logits)
+    assert fit(name, logits[order], labels[order]).confidence(logits) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_a_planted_error_is_mended(name, temperature):
+    logits, labels = planted(temperature, 8000, 5, seed=4)
+    calibrator = fit(name, logits[:4000], labels[:4000])
+    before = ece_em(*top_label(logits[4000:], labels[4000:]))
+    after = ece_em(*calibrator.top_label(logits[4000:], labels[4000:]))
+    assert after < 0.035
+    if temperature != 1:
+        assert before > 0.1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_and_one_sided_sets(name):
+    logits, labels = planted(1.0, 30, 4, seed=5)
+    top = logits.argmax(1)
+    for z, y in (
+        (logits[:1], labels[:1]),
+        (logits, top),  # all right
+        (logits, (top + 1) % 4),  # all wrong
+        (logits, np.where(labels == 3, 2, labels)),  # a class that no label names
+        (np.zeros((30, 4)), labels),  # one confidence for all
+        (1e4 * logits, labels),  # confidences that round to 1
+    ):
+        probability = fit(name, z, y).predict_proba(logits)
+        assert np.isfinite(probability).all()
+        assert probability.sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bad_input_is_refused(name):
+    logits, labels = planted(1.0, 20, 4, seed=6)
+    bad = logits.copy()
+    bad[3, 1] = np.nan
+    for z, y, message in (
+        (bad, labels, "row 3"),
+        (np.where(bad == bad, bad, np.inf), labels, "finite"),
+        (logits, labels + 4, "labels"),
+        (logits, labels - 4, "labels"),
+        (logits, labels[:-1], "labels"),
+        (logits, labels.astype(float), "labels"),
+        (logits[:0], labels[:0], "N >= 1"),
+        (logits[0], labels[:1], r"\[N, K\]"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            build(name).fit(z, y)
+    with pytest.raises(ValueError, match="row 3"):
+        fit(name, logits, labels).predict_proba(bad)
+
+
+def test_unknown_names_and_options():
+    with pytest.raises(ValueError, match=r"unknown calibrator 'platt': choose from ts, ts-nll, ets"):
+        build("platt")
+    with pytest.raises(ValueError, match="calibrator 'ets'"):
+        build("ets", knots=3)
+    for name, option in (("spline", {"num_knots": 2}), ("histogram", {"num_bins": 0}), ("vector", {"l2": -1.0})):
+        with pytest.raises(ValueError, match=next(iter(option))):
+            build(name, **option)
