@@ -4,6 +4,7 @@ Functions of arrays or tensors alone: this package knows nothing of files, data 
 """
 
 from calibration.binning import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
+from calibration.bootstrap import Interval, bootstrap
 from calibration.confidence import top_label
 from calibration.diagram import reliability_diagram
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
@@ -11,8 +12,10 @@ from calibration.scores import brier_score, nll, summary
 
 __all__ = [
     "BinStats",
+    "Interval",
     "bin_index",
     "bin_stats",
+    "bootstrap",
     "brier_score",
     "classwise_ece",
     "ece_debias",

@@ -87,10 +87,10 @@ def ece_sweep(confidence, correct, binning: str = "em") -> float:
         raise ValueError(f'binning must be "em" or "ew", got {binning!r}')
     confidence, correct = as_outcomes(confidence, correct)
     edges = equal_width_edges if binning == "ew" else partial(equal_mass_edges, confidence)
-    return bin_stats(confidence, correct, edges(_sweep(confidence, correct, binning))).ece
+    return bin_stats(confidence, correct, edges(sweep_num_bins(confidence, correct, binning))).ece
 
 
-def _sweep(confidence: np.ndarray, correct: np.ndarray, binning: str) -> int:
+def sweep_num_bins(confidence: np.ndarray, correct: np.ndarray, binning: str) -> int:
     """The largest number of bins before the first whose accuracies are not monotone."""
     ranked, right, wrong = np.sort(confidence), np.sort(confidence[correct]), confidence[~correct]
     most = max(1, len(ranked) - 1)

@@ -98,15 +98,18 @@ def evaluate(
     folder, sets = run.folder(runs), sets_of(run.dataset, names)
     record = _finished(run, Path(runs))
     if again or lacking(record, sets):
+        if record.folder != folder:
+            raise _no_checkpoint(run, record.folder, "is published without its checkpoint", "train it again")
         if not any((folder / name).exists() for name in (checkpoint.CURRENT, checkpoint.PREVIOUS)):
-            raise _no_checkpoint(run, record.folder, "has no checkpoint", record.folder != folder)
+            raise _no_checkpoint(run, folder, "has no checkpoint")
         with only_writer(folder):
             record = records.read(folder, run)
             todo = sets if again else {name: sets[name] for name in lacking(record, sets)}
             logits, entries = {}, {}
             model = _final_model(run, record, say).to(device)
+            in_test = _test(run, data_root, download)
             for name, place in todo.items():
-                split = data.load_ood(place, run.dataset, data_root, seed, download, max_images, _test(run, data_root))
+                split = data.load_ood(place, run.dataset, data_root, seed, download, max_images, in_test)
                 logits[name] = predict(model, split.to(device), run.recipe.eval_batch_size).cpu().numpy()
                 scores = _scores(record, logits[name])
                 entries[name] = {**scores, "samples": len(split), "note": split.note, "sha256": split.fingerprint}
@@ -128,9 +131,7 @@ def _finished(run: Run, runs: Path) -> Record:
     raise ValueError(f"{run.folder(runs)} holds no finished run; train it first: {run.command}")
 
 
-def _no_checkpoint(run: Run, folder: Path, reason: str, published: bool = False) -> NoCheckpoint:
-    """The error of a finished run that has to be trained again."""
-    how = "train it again" if published else "move the folder away and train it again"
+def _no_checkpoint(run: Run, folder: Path, reason: str, how: str = "move it away and train it again") -> NoCheckpoint:
     return NoCheckpoint(f"{run}: {folder} {reason}; {how}: {run.command}")
 
 
@@ -153,9 +154,10 @@ def _final_model(run: Run, record: Record, say: Callable[[str], None]) -> torch.
     return model
 
 
-def _test(run: Run, data_root) -> Callable[[], data.Split]:
+def _test(run: Run, data_root: str | None, download: bool) -> Callable[[], data.Split]:
+    """Loads the run's own test split."""
     recipe = run.recipe
-    return lambda: data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, **recipe.data_options).test
+    return lambda: data.load(recipe.dataset, data_root, recipe.split_seed, download, **recipe.data_options).test
 
 
 def _scores(record: Record, ood_logits: np.ndarray) -> dict[str, float]:
@@ -172,15 +174,18 @@ def _store(record: Record, logits: dict[str, np.ndarray], entries: dict[str, dic
     result.json first takes the new file's SHA-256 beside the old one's, and loses the scores that are replaced, so
     that a run killed here is scored again; then predictions.npz is replaced; then result.json gets its final form.
     """
-    folder, arrays = record.folder, {**record.predictions, **{f"ood_{name}_logits": logits[name] for name in logits}}
+    folder, sums = record.folder, record.result["sha256"]
+    arrays = record.predictions | {f"ood_{name}_logits": array for name, array in logits.items()}
     scored = {name: entry for name, entry in record.result.get("ood", {}).items() if name not in entries}
     old = files.sha256((folder / PREDICTIONS).read_bytes())
     try:
         new = files.write_npz(folder / NEW, arrays)  # a full disk shows here, before anything else has changed
-        files.write_json(folder / RESULT, {**record.result, "sha256": {PREDICTIONS: [old, new]}, "ood": scored})
+        files.write_json(folder / RESULT, {**record.result, "sha256": sums | {PREDICTIONS: [old, new]}, "ood": scored})
         os.replace(folder / NEW, folder / PREDICTIONS)
         files.sync_folder(folder)
-        files.write_json(folder / RESULT, {**record.result, "sha256": {PREDICTIONS: new}, "ood": scored | entries})
+        files.write_json(
+            folder / RESULT, {**record.result, "sha256": sums | {PREDICTIONS: new}, "ood": scored | entries}
+        )
     finally:
         (folder / NEW).unlink(missing_ok=True)
 
@@ -249,6 +254,123 @@ def _evaluate_all(runs: list[Run], names: Sequence[str] | None, common: dict) ->
             tqdm.write(f"left out: {error}")
     if len(finished) < len(runs):
         print(f"{len(runs) - len(finished)} of {len(runs)} runs are not finished")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
+
+
+def describe(name: str, entry: dict, temperature: float) -> str:
+    """One line on a set's scores."""
+    return (
+        f"{name}: AUROC {entry['auroc']:.4f} before and {entry['auroc_scaled']:.4f} after temperature scaling "
+        f"(T = {temperature:.1f}), {entry['samples']:,} images ({entry['note']})"
+    )
+
+
+def _evaluate_all(runs: list[Run], options) -> None:
+    """Score the finished runs of a table in turn; those that cannot be are counted and, if finished, named."""
+    bar = tqdm(runs, unit="run", disable=None)
+    done = there = untrained = skipped = 0
+
+    def say(text: str) -> None:
+        tqdm.write(text, file=sys.stdout)
+
+    for run in bar:
+        record = records.find(run, options.runs)
+        if record is None:
+            untrained += 1
+            continue
+        if not options.again and not lacking(record, sets_of(run.dataset, options.ood)):
+            there += 1
+            continue
+        try:
+            entries = _evaluate(run, options, say)
+        except (NoCheckpoint, RunIsLocked) as error:
+            skipped += 1
+            say(f"skipped: {error}")
+            continue
+        done += 1
+        for name, entry in entries.items():
+            say(f"{run}: {describe(name, entry, record.result['temperature'])}")
+    print(
+        f"{options.name}: scored {done} of {len(runs)} runs of scale {options.scale}; {there} had their scores, "
+        f"{untrained} are not trained, {skipped} skipped"
+    )
+
+
+def _evaluate(run: Run, options, say: Callable[[str], None] = print) -> dict[str, dict]:
+    return evaluate(
+        run,
+        options.data_root,
+        options.runs,
+        options.device,
+        options.ood,
+        download=options.download,
+        again=options.again,
+        say=say,
+    )
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.ood",
+        description="Give out-of-distribution images to the final model of a finished run, or of all finished runs of a "
+        "table, and add the logits and the AUROC to the run's record. What is there already is not computed again.",
+        epilog="example: python -m experiments.ood --for table8 --scale demo; or, for one run: python -m "
+        "experiments.ood --dataset cifar10 --model resnet110 --method adafocal --seed 0 --scale paper --ood svhn",
+    )
+    parser.add_argument("--for", dest="name", help=f"all runs of one of {', '.join(grid.EXPERIMENTS)}")
+    for name in ("dataset", "model", "method"):
+        parser.add_argument(f"--{name}", help=f"of one run: its {name}")
+    parser.add_argument("--seed", type=int, help="of one run: its seed (default: 0)")
+    parser.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", dest="overrides", help="of one run: what it was trained with"
+    )
+    parser.add_argument("--scale", default="paper", help=f"one of {', '.join(grid.PAIRS)} (default: paper)")
+    sets = "; ".join(f"{name} (for {', '.join(loader.fits)})" for name, loader in data.OOD.items())
+    parser.add_argument(
+        "--ood",
+        metavar="NAME_OR_DIR",
+        action="extend",
+        nargs="+",
+        help=f"{sets}; or a folder of images (default: what the paper's table has for the dataset)",
+    )
+    parser.add_argument("--again", action="store_true", help="score sets again that the record has")
+    add_common_options(parser)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    options = _arguments().parse_args(arguments)
+    try:
+        options.device = pick_device(options.device)
+        of_one = {f"--{name}": getattr(options, name) for name in ("dataset", "model", "method")}
+        if options.name:
+            for option, value in {**of_one, "--seed": options.seed, "--set": options.overrides}.items():
+                if value is not None:
+                    raise ValueError(f"--for takes all runs of {options.name}: leave {option} out")
+            runs = grid.runs_of(options.name, options.scale)
+            for dataset in dict.fromkeys(run.dataset for run in runs):
+                sets_of(dataset, options.ood)
+            _evaluate_all(runs, options)
+            return 0
+        for option, value in of_one.items():
+            if value is None:
+                raise ValueError(f"name one run by --dataset, --model and --method, or a table by --for: no {option}")
+        run = Run.make(options.scale, *of_one.values(), options.seed or 0, tuple(options.overrides or ()))
+        entries = _evaluate(run, options)
+        temperature = _finished(run, options.runs).result["temperature"]
+        for name, entry in entries.items():
+            print(describe(name, entry, temperature))
+    except (ValueError, RunIsLocked, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on with what is missing", file=sys.stderr)
+        return INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":

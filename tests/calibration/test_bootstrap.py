@@ -1,0 +1,71 @@
+"""Bootstrap intervals: the resampled scores are the scores, and intervals hold the truth as often as they say."""
+
+import numpy as np
+import pytest
+
+from calibration import bootstrap, summary
+from calibration.bootstrap import _linear
+
+
+def predictions(n, over=0.0, k=4, seed=0):
+    """Two-level confidences whose accuracy is lower by `over`: every ECE of the population is `over`."""
+    rng = np.random.default_rng(seed)
+    confidence = rng.choice([0.6, 0.7, 0.8, 0.9], n)
+    probability = np.repeat(((1 - confidence) / (k - 1))[:, None], k, axis=1)
+    predicted = rng.integers(0, k, n)
+    probability[np.arange(n), predicted] = confidence
+    right = rng.random(n) < confidence - over
+    labels = np.where(right, predicted, (predicted + rng.integers(1, k, n)) % k)
+    return probability, labels
+
+
+def test_a_resample_of_everything_once_gives_the_scores():
+    rng = np.random.default_rng(1)
+    logits, labels = 2 * rng.normal(size=(300, 5)), rng.integers(0, 5, 300)
+    features, score = _linear(logits, labels, 15, True)
+    found = score(np.asarray(features.mean(axis=0)))
+    assert {name: value.item() for name, value in found.items()} == pytest.approx(summary(logits, labels), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", ["error", "ece_ew", "nll", "brier", "mce"])
+def test_a_weighted_resample_equals_the_samples_written_out(name):
+    # equal-width bins do not move with the sample, so these scores can be compared on the resample itself
+    probability, labels = predictions(200, over=0.1)
+    features, score = _linear(probability, labels, 15, False)
+    drawn = np.random.default_rng(0).integers(0, 200, 200)
+    weight = np.bincount(drawn, minlength=200)
+    found = score((features.T @ weight)[None] / 200)
+    assert found[name].item() == pytest.approx(summary(probability[drawn], labels[drawn], from_logits=False)[name])
+
+
+def test_intervals_hold_the_truth_about_95_percent_of_the_time():
+    held = {"error": 0, "ece_ew": 0, "ece_em": 0, "brier": 0}
+    truth = {"error": 1 - (0.75 - 0.15), "ece_ew": 0.15, "ece_em": 0.15}
+    probability, labels = predictions(2_000_000, over=0.15, seed=99)
+    truth["brier"] = summary(probability, labels, from_logits=False)["brier"]
+    repeats = 200
+    for seed in range(repeats):
+        intervals = bootstrap(*predictions(1000, over=0.15, seed=seed), num_resamples=200, from_logits=False)
+        for name in held:
+            held[name] += intervals[name].low <= truth[name] <= intervals[name].high
+    for name, count in held.items():
+        assert 0.90 <= count / repeats <= 0.99, name  # 0.95, give or take three of its standard errors
+
+
+def test_seeds_and_shape_of_the_result():
+    probability, labels = predictions(500, over=0.1)
+    first = bootstrap(probability, labels, num_resamples=100, from_logits=False)
+    assert first == bootstrap(probability, labels, num_resamples=100, from_logits=False)
+    assert first != bootstrap(probability, labels, num_resamples=100, seed=1, from_logits=False)
+    values = summary(probability, labels, from_logits=False)
+    assert {name: interval.value for name, interval in first.items()} == values
+    for name, interval in first.items():
+        assert 0 <= interval.low <= interval.high, name
+    wide = bootstrap(probability, labels, num_resamples=100, level=0.99, from_logits=False)
+    assert wide["error"].high - wide["error"].low > first["error"].high - first["error"].low
+
+
+@pytest.mark.parametrize("options", [{"level": 0.0}, {"level": 1.0}, {"num_resamples": 0}, {"num_bins": 0}])
+def test_options_out_of_range(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        bootstrap(*predictions(20), from_logits=False, **options)
