@@ -190,76 +190,6 @@ def _store(record: Record, logits: dict[str, np.ndarray], entries: dict[str, dic
         (folder / NEW).unlink(missing_ok=True)
 
 
-def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.ood",
-        description="Score finished runs on out-of-distribution images by the entropy of their softmax, and keep the "
-        "logits in the runs' records. A run that has them is left alone.",
-        epilog="example: python -m experiments.ood --dataset cifar10 --model resnet110 --method adafocal --seed 0 "
-        "--scale paper --ood svhn cifar10-c --data-root ~/datasets",
-    )
-    parser.add_argument("--for", dest="name", help=f"all runs of a table: one of {', '.join(grid.EXPERIMENTS)}")
-    for name in ("dataset", "model", "method"):
-        parser.add_argument(f"--{name}", help=f"the run's {name}")
-    parser.add_argument("--seed", type=int, default=0, help="the run's seed (default: 0)")
-    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
-    parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], dest="overrides", help="the run's overrides"
-    )
-    parser.add_argument(
-        "--ood",
-        metavar="NAME",
-        nargs="+",
-        help=f"of {', '.join(data.OOD)}, or folders of images (default: those of the tables)",
-    )
-    add_common_options(parser)
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns the exit status."""
-    options = _arguments().parse_args(arguments)
-    try:
-        device = pick_device(options.device)
-        common = {"data_root": options.data_root, "runs": options.runs, "device": device, "download": options.download}
-        if options.name:
-            _evaluate_all(grid.runs_of(options.name, options.scale), options.ood, common)
-            return 0
-        if missing := [name for name in ("dataset", "model", "method") if getattr(options, name) is None]:
-            raise ValueError(f"name a table with --for, or a run: --{missing[0]} is missing")
-        run = Run.make(
-            options.scale, options.dataset, options.model, options.method, options.seed, tuple(options.overrides)
-        )
-        for name, entry in evaluate(run, names=options.ood, **common).items():
-            print(
-                f"{run}: {name} ({entry['samples']:,} images: {entry['note']}): AUROC {100 * entry['auroc']:.2f} % "
-                f"before and {100 * entry['auroc_scaled']:.2f} % after temperature scaling"
-            )
-    except (ValueError, RunIsLocked, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        return INTERRUPTED
-    return 0
-
-
-def _evaluate_all(runs: list[Run], names: Sequence[str] | None, common: dict) -> None:
-    """Score all finished runs of a list; the others are counted, those without a checkpoint named."""
-    finished = [run for run in runs if records.find(run, common["runs"]) is not None]
-    for run in tqdm(finished, unit="run", desc="out of distribution", disable=None):
-        try:
-            evaluate(run, names=names, say=tqdm.write, **common)
-        except NoCheckpoint as error:
-            tqdm.write(f"left out: {error}")
-    if len(finished) < len(runs):
-        print(f"{len(runs) - len(finished)} of {len(runs)} runs are not finished")
-
-
-if __name__ == "__main__":
-    sys.exit(main())
-
-
 def describe(name: str, entry: dict, temperature: float) -> str:
     """One line on a set's scores."""
     return (
@@ -315,8 +245,8 @@ def _evaluate(run: Run, options, say: Callable[[str], None] = print) -> dict[str
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m experiments.ood",
-        description="Give out-of-distribution images to the final model of a finished run, or of all finished runs of a "
-        "table, and add the logits and the AUROC to the run's record. What is there already is not computed again.",
+        description="Give out-of-distribution images to the final model of a finished run, or of all finished runs of "
+        "a table, and add the logits and the AUROC to the run's record. What is there already is not computed again.",
         epilog="example: python -m experiments.ood --for table8 --scale demo; or, for one run: python -m "
         "experiments.ood --dataset cifar10 --model resnet110 --method adafocal --seed 0 --scale paper --ood svhn",
     )

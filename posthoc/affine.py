@@ -34,9 +34,13 @@ class AffineCalibrator(Calibrator):
     def identity(self, num_classes: int) -> Tensor:
         """The weight that changes nothing."""
 
+    def features(self, logits: Tensor) -> Tensor:
+        """What the map is applied to, [N, K]."""
+        return logits
+
     @abstractmethod
-    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """[N, K] new logits of [N, K] logits."""
+    def apply(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """[N, K] new logits of [N, K] features."""
 
     @abstractmethod
     def penalty(self, weight: Tensor) -> Tensor:
@@ -48,18 +52,18 @@ class AffineCalibrator(Calibrator):
         Raises:
             ValueError: as `calibration.top_label`.
         """
-        logits = as_scores(val_logits).cpu()
-        labels = as_labels(val_labels, *logits.shape)
-        start = self.identity(logits.shape[1])
+        features = self.features(as_scores(val_logits).cpu())
+        labels = as_labels(val_labels, *features.shape)
+        start = self.identity(features.shape[1])
         size = start.numel()
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
             x = torch.from_numpy(x).requires_grad_()
             weight, bias = x[:size].view_as(start), x[size:]
-            value = F.cross_entropy(self.apply(logits, weight, bias), labels) + self.l2 * self.penalty(weight)
+            value = F.cross_entropy(self.apply(features, weight, bias), labels) + self.l2 * self.penalty(weight)
             return value.item(), torch.autograd.grad(value, x)[0].numpy()
 
-        x = torch.cat([start.flatten(), torch.zeros(logits.shape[1], dtype=torch.float64)]).numpy()
+        x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64)]).numpy()
         found = minimize(loss, x, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7})
         self.weight_, self.bias_ = found.x[:size].reshape(start.shape), found.x[size:]
         return self
@@ -67,7 +71,7 @@ class AffineCalibrator(Calibrator):
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] float64 probabilities."""
         weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
-        return torch.softmax(self.apply(as_scores(logits).cpu(), weight, bias), dim=1).numpy()
+        return torch.softmax(self.apply(self.features(as_scores(logits).cpu()), weight, bias), dim=1).numpy()
 
 
 class VectorScaling(AffineCalibrator):
@@ -91,9 +95,9 @@ class VectorScaling(AffineCalibrator):
         """[K] ones."""
         return torch.ones(num_classes, dtype=torch.float64)
 
-    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def apply(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """[N, K] w * z + b."""
-        return logits * weight + bias
+        return features * weight + bias
 
     def penalty(self, weight: Tensor) -> Tensor:
         """Squared distance from 1."""
@@ -121,9 +125,13 @@ class DirichletCalibration(AffineCalibrator):
         """[K, K] unit matrix."""
         return torch.eye(num_classes, dtype=torch.float64)
 
-    def apply(self, logits: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    def features(self, logits: Tensor) -> Tensor:
+        """[N, K] log p."""
+        return torch.log_softmax(logits, dim=1)
+
+    def apply(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """[N, K] W log p + b."""
-        return torch.log_softmax(logits, dim=1) @ weight.T + bias
+        return features @ weight.T + bias
 
     def penalty(self, weight: Tensor) -> Tensor:
         """Sum of squares."""

@@ -8,11 +8,17 @@ from experiments.provenance import ROOT
 from tests.experiments.tiny import cli, tiny_run
 
 
+def heed_interrupts():
+    """A shell's background jobs are started with SIGINT ignored, and so would be what they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_on_a_run_says_how_to_go_on(tmp_path):
     run = tiny_run("ce", 0, "epochs=400")
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     while not (run.folder(tmp_path) / records.HISTORY).exists():
         time.sleep(0.05)
@@ -27,6 +33,7 @@ def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu"],
         cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        preexec_fn=heed_interrupts,
     )  # fmt: skip
     while not list(tmp_path.rglob(records.HISTORY)):
         time.sleep(0.05)
