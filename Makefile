@@ -22,7 +22,7 @@ TABLES := table1 table2 table3 table4 table8 ece_ew ece_debias ece_sweep_ew ece_
 OOD := table8
 
 .DEFAULT_GOAL := help
-.PHONY: help all $(TABLES) test test-slow lint format clean
+.PHONY: help all $(TABLES) bench test test-slow lint format clean
 
 help: ## list the targets
 	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
@@ -36,6 +36,9 @@ endif
 	@$(PY) -m figures.$@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
 
 all: $(TABLES) ## every table and figure of a scale
+
+bench: $(READY) ## time the scores and calibrators, beside the design's limits
+	@OMP_NUM_THREADS=1 $(PY) -m experiments.bench --out $(OUT)
 
 test: $(READY_DEV) ## the tests, in a few minutes
 	@$(PY) -m pytest -m "not slow"

@@ -1,6 +1,7 @@
 """Out-of-distribution sets: where they come from, and that they look like the in-distribution images to a model."""
 
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -73,6 +74,9 @@ def test_cifar10_c_is_the_official_file_or_generated(tmp_path):
     official = load_ood("cifar10-c", "cifar10", root=tmp_path)
     assert official.note == "official CIFAR-10-C/gaussian_noise.npy, severity 5"
     assert torch.equal(official.images, torch.from_numpy(pixels[40:]).permute(0, 3, 1, 2))
+    os.truncate(tmp_path / ood.CIFAR10_C_FILE, 10_000)
+    with pytest.raises(DataError, match="truncated or no array file"):
+        load_ood("cifar10-c", "cifar10", root=tmp_path)
     np.save(tmp_path / ood.CIFAR10_C_FILE, np.array([{}]), allow_pickle=True)
     with pytest.raises(DataError, match="truncated or no array file"):
         load_ood("cifar10-c", "cifar10", root=tmp_path)

@@ -1,6 +1,8 @@
 """AUROC by entropy, and records that get OOD logits without ever being invalid."""
 
 import json
+import os
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +50,13 @@ def test_auroc_and_roc_agree_with_scikit_learn():
     fpr, tpr = roc(inside, outside)
     assert np.trapezoid(tpr, fpr) == pytest.approx(auroc)
     assert (fpr[0], tpr[0], fpr[-1], tpr[-1]) == (0, 0, 1, 1)
+
+
+def test_a_temperature_can_order_three_classes_otherwise():
+    inside, outside = np.array([[3.0, 3.0, 0.0]]), np.array([[2.0, 0.0, 0.0]])
+    # p = (.488, .488, .024): 0.79 nats, (.787, .107, .107): 0.67; at T = 5 (.392, .392, .215): 1.06, (.427, ...): 1.08
+    assert entropy_auroc(inside, outside) == 0
+    assert entropy_auroc(inside / 5, outside / 5) == 1
 
 
 def test_a_temperature_orders_two_classes_as_before():
@@ -114,35 +123,56 @@ def test_logits_and_scores_are_added_and_nothing_else_changes(runs):
     assert (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns == stamp, "there was nothing to do"
 
 
-@pytest.mark.parametrize("writes", [0, 1, 2, 3])
-def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, writes):
+@pytest.mark.parametrize("steps", [0, 1, 2, 3])
+def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, steps):
+    """The steps: the new arrays beside the old, result.json with both sums, the new in the old's place, result.json."""
     run, done = tiny_run(), []
+    before = records.read(run.folder(runs), run).predictions
 
     class Killed(BaseException):
         pass
 
     def dying(function):
-        def write(*arguments):
-            if len(done) == writes:
+        def step(*arguments):
+            if len(done) == steps:
                 raise Killed
             done.append(function.__name__)
             return function(*arguments)
 
-        return write
+        return step
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_npz", dying(files.write_npz))
         patch.setattr(files, "write_json", dying(files.write_json))
-        patch.setattr("experiments.ood.os.replace", dying(ood.os.replace)) if writes == 2 else None
-        if writes < 3:
-            with pytest.raises(Killed):
-                evaluate(run, runs=runs, say=silent)
-        else:
+        # this module's only: files.py renames, too
+        patch.setattr(ood, "os", SimpleNamespace(path=os.path, replace=dying(os.replace)))
+        with pytest.raises(Killed):
             evaluate(run, runs=runs, say=silent)
+    assert done == ["write_npz", "write_json", "replace"][:steps]
     record = records.read(run.folder(runs), run)
-    assert record.predictions["test_logits"].shape[1] == 10  # its sum is known
+    assert isinstance(record.result["sha256"][records.PREDICTIONS], list) == (steps >= 2)
+    assert ("ood_photos_logits" in record.predictions) == (steps == 3)
+    for name, array in before.items():
+        assert np.array_equal(record.predictions[name], array), name
     assert set(evaluate(run, runs=runs, say=silent)) == {"photos", "noise"}
     assert isinstance(records.read(run.folder(runs), run).result["sha256"][records.PREDICTIONS], str)
+
+
+def test_all_runs_of_a_table(runs, tmp_path, monkeypatch, capsys):
+    published, untrained = tiny_run("ce"), tiny_run("brier")
+    train(published, runs=tmp_path / "published", say=silent)
+    checkpoint.remove(published.folder(tmp_path / "published"))
+    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.grid.runs_of", lambda name, scale: [tiny_run(), published, untrained])
+    arguments = ["--for", "table8", "--scale", "demo", "--runs", str(runs), "--device", "cpu"]
+    assert ood.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert f"{tiny_run()}: photos: AUROC 0." in out
+    assert f"skipped: {published}: " in out
+    assert "is published without its checkpoint; train it again: " in out
+    assert "scored 1 of 3 runs of scale demo; 0 had their scores, 1 are not trained, 1 skipped" in out
+    assert ood.main(arguments) == 0
+    assert "scored 0 of 3 runs of scale demo; 1 had their scores" in capsys.readouterr().out
 
 
 def test_a_folder_of_images(runs, tmp_path, capsys):
