@@ -6,6 +6,7 @@ import sys
 import torch
 
 from .encoders import ENCODERS, find_encoder, weights_sha256
+from .ood import OOD, load_ood
 from .registry import DATASETS, data_root, load
 from .split import Split
 
@@ -17,11 +18,12 @@ def main(argv: list[str] | None = None) -> int:
         description="Fetch a dataset if it is not there, verify it, decode or tokenise it into the cache below the "
         "data root and print its splits. Run it where there is a network before jobs start: training never downloads.",
         epilog=f"Datasets: {', '.join(DATASETS)}. Pretrained encoders: {', '.join(ENCODERS)}. "
+        f"Out-of-distribution sets: {', '.join(OOD)}. "
         "digits comes with scikit-learn; imagenet has to be put at "
         "<data root>/imagenet/{train,val}/<wnid>/ by hand, and GloVe's vectors for newsgroups at "
         "<data root>/glove.6B.100d.txt.",
     )
-    parser.add_argument("name", metavar="NAME", help="the dataset or pretrained encoder")
+    parser.add_argument("name", metavar="NAME", help="the dataset, pretrained encoder or out-of-distribution set")
     parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")
     parser.add_argument("--seed", type=int, default=0, help="seed of the train/val split (default: %(default)s)")
     parser.add_argument("--no-download", action="store_true", help="only look at what is there")
@@ -30,6 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         if args.name in ENCODERS:
             folder = find_encoder(args.name, data_root(args.data_root), download=not args.no_download)
             print(f"{args.name} in {folder}, weights SHA-256 {weights_sha256(folder)}")
+            return 0
+        if args.name in OOD:
+            loader = OOD[args.name]
+            split = load_ood(args.name, loader.fits[0], args.data_root, args.seed, download=not args.no_download)
+            print(f"{args.name}: {len(split):,} {split.summary} ({split.note}), fingerprint {split.fingerprint}")
             return 0
         splits = load(args.name, root=args.data_root, seed=args.seed, download=not args.no_download)
         for part, split in splits._asdict().items():

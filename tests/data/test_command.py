@@ -55,6 +55,15 @@ def test_command_on_a_cut_of_the_data(cifar_root, capsys):
     assert "val_size must be at least 1 and below the 30 samples" in capsys.readouterr().err
 
 
+def test_out_of_distribution_sets(tmp_path, capsys):
+    assert main(["photos"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "photos: 1,000 images 1x8x8 (patches of scikit-learn's sample photographs"
+    )
+    assert main(["svhn", "--data-root", str(tmp_path), "--no-download"]) == 2
+    assert "no svhn in" in capsys.readouterr().err
+
+
 def test_help_as_a_process():
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
     done = subprocess.run(
