@@ -26,7 +26,8 @@ OOD := table8
 
 help: ## list the targets
 	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
-	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\)/$(TABLES)/' | expand -t 24
+	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\)/<table>/' | expand -t 24
+	@echo "tables:"; echo "$(TABLES)" | fold -s -w 100 | sed 's/^/    /'
 
 $(TABLES): $(READY) ## from run records; at SCALE=demo what is missing is trained first
 ifeq ($(SCALE),demo)

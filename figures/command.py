@@ -40,8 +40,8 @@ def main(
     for suffix, write in (("md", render.markdown), ("csv", render.long_csv), ("tex", render.latex)):
         files.write_bytes(folder / f"{table.name}.{suffix}", write(filled).encode())
     print(render.markdown(filled))
-    if filled.missing:
-        print(to_fill(filled))
+    if hint := to_fill(filled):
+        print(hint.strip("\n"))
     if picture:
         picture(filled, folder)
     print(f"written: {folder / table.name}.md, .csv, .tex{', .pdf, .png' if picture else ''}")

@@ -42,6 +42,7 @@ class Table:
     title: str
     notes: str
     blocks: tuple[Block, ...]
+    completed_by: str = ""  # the module that adds the blocks' scores to finished records, where training does not
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -85,6 +86,7 @@ class Filled:
     cells: dict[str, dict[tuple[str, str], dict[str, Cell]]]
     missing: list[Run]
     devices: list[str]
+    unscored: int  # finished runs whose records lack a block's score
     data_notes: list[str]  # what the runs' records say of their data, such as the word vectors that were used
 
 
@@ -117,6 +119,9 @@ def fill(table: Table, scale: str, runs: Path) -> Filled:
         cells,
         missing=[run for run in wanted if found[run] is None],
         devices=sorted({record.config["environment"]["device"] for record in done}),
+        unscored=sum(any(block.score(record) is None for block in table.blocks) for record in done)
+        if table.completed_by
+        else 0,
         data_notes=sorted({note for record in done if (note := record.config.get("note"))}),
     )
 
@@ -143,11 +148,18 @@ def _mark_best(row: dict[str, Cell], best: Callable) -> dict[str, Cell]:
 def to_fill(filled: Filled) -> str:
     """What the user can run to get the missing cells; empty where none is missing."""
     if not filled.missing:
-        return ""
+        return _to_complete(filled)
     command = f"python -m experiments.run --for {filled.table.name} --scale {filled.scale}"
     pairs = dict.fromkeys((run.dataset, run.model) for run in filled.missing)
     lines = [f"\n  {command} --dataset {dataset} --model {model}" for dataset, model in pairs]
-    return f"{len(filled.missing)} runs are missing. To train them:{''.join(lines)}"
+    return f"{len(filled.missing)} runs are missing. To train them:{''.join(lines)}" + _to_complete(filled)
+
+
+def _to_complete(filled: Filled) -> str:
+    if not filled.unscored:
+        return ""
+    command = f"python -m {filled.table.completed_by} --for {filled.table.name} --scale {filled.scale}"
+    return f"\n{filled.unscored} finished runs lack scores. To add them:\n  {command}"
 
 
 def before_after(score: str) -> tuple[Block, Block]:

@@ -102,6 +102,15 @@ def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
         assert calibrated.ece_em_after(name)(record) < 0.75 * raw, name
 
 
+def test_runs_without_scores_are_named_with_the_command_that_adds_them(runs, tmp_path, capsys):
+    from figures.table8 import TABLE
+
+    assert main(TABLE, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "runs are missing. To train them:" in out
+    assert "4 finished runs lack scores. To add them:\n  python -m experiments.ood --for table8 --scale demo" in out
+
+
 def test_auroc_comes_from_the_record_and_the_highest_is_bold(runs):
     from figures.table8 import TABLE
 
