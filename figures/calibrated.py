@@ -5,15 +5,22 @@ from collections.abc import Callable
 
 import posthoc
 from calibration import ece_em
-from experiments.records import Record
+from experiments.records import Record, RecordError
 from figures.tables import Block
 
 
-def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float]:
-    """Test ECE_EM in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record."""
+def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | None]:
+    """Test ECE_EM in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record.
 
-    def score(record: Record) -> float:
-        arrays = record.predictions
+    Of a record whose predictions are damaged it is None, with a warning.
+    """
+
+    def score(record: Record) -> float | None:
+        try:
+            arrays = record.predictions
+        except RecordError as error:
+            warnings.warn(f"left out: {error}", stacklevel=2)
+            return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound: the number shows it
             calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])

@@ -93,6 +93,15 @@ def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
         assert max(expected) < before / 2
 
 
+def test_damaged_predictions_are_no_part_of_a_mean(runs):
+    from figures.table3 import TABLE
+
+    (Run("demo", "digits", "resnet8", "ce", 1).folder(runs) / records.PREDICTIONS).write_bytes(b"half")
+    with pytest.warns(UserWarning, match="left out: .*predictions.npz is missing or damaged"):
+        cells = fill(TABLE, "demo", runs).cells["ets"]["digits", "resnet8"]
+    assert (cells["ce"].seeds, cells["adafocal"].seeds) == (1, 2)
+
+
 def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
     record = records.find(Run("demo", "digits", "resnet8", "ce", 0), runs)
     raw = 100 * ece_em(*top_label(record.predictions["test_logits"], record.predictions["test_labels"]))
