@@ -5,12 +5,17 @@ import torch
 
 from calibration.checks import as_labels, as_scores
 
+FEW = 64  # classes, below which columns are faster than rows
 CHUNK_BYTES = 1 << 22  # the part of a [N, K] float64 array worked on at a time: fits a core's cache
 
 
 def softmax(logits: torch.Tensor) -> torch.Tensor:
     """[N, K] probabilities of [N, K] float64 logits."""
-    return torch.softmax(logits, dim=1)
+    if logits.shape[1] > FEW:
+        return torch.softmax(logits, dim=1)
+    p = logits.T.clone(memory_format=torch.contiguous_format)  # torch's softmax takes thrice as long over short rows
+    p = p.sub_(p.amax(dim=0)).exp_()
+    return p.div_(p.sum(dim=0)).T.contiguous()
 
 
 def top_confidence(logits: torch.Tensor, temperatures=(1.0,)) -> np.ndarray:

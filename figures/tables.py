@@ -25,6 +25,7 @@ class Block:
         score: the value of one run; in percent where the title says so. None where the record has no such value.
         temperature: the temperature shown in brackets, or None.
         best: `min` where lower is better, or `max`.
+        paper: (table, block) of the paper's numbers in `paper.csv`; None takes the table's and block's own names.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Block:
     score: Callable[[Record], float | None]
     temperature: Callable[[Record], float] | None = None
     best: Callable = min
+    paper: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, don
         std=float(scores.std(ddof=1)) if len(scored) > 1 else None,
         seeds=len(scored),
         temperature=float(np.mean(temperatures)) if temperatures else None,
-        paper=paper.cells().get((table.name, block.name, *pair, column.key)),
+        paper=paper.cells().get((*(block.paper or (table.name, block.name)), *pair, column.key)),
     )
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from calibration import brier_score, classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce, nll, summary, top_label
+from calibration.confidence import softmax
 from tests import oracles
 from tests.calibration.cases import random_logits
 
@@ -155,3 +156,14 @@ def test_bad_input_is_refused_in_one_line_that_names_the_argument(score, case):
 def test_what_is_no_probability_is_refused(score, row):
     with pytest.raises(ValueError, match="prob"):
         score([row], [0], from_logits=False)
+
+
+@pytest.mark.parametrize("k", [1, 2, 64, 65, 1000])
+def test_softmax_of_few_and_many_classes(k):
+    logits = torch.randn(50, k, dtype=torch.float64, generator=torch.Generator().manual_seed(k)) * 30
+    logits[0] = 1e300  # no overflow
+    before = logits.clone()
+    found = softmax(logits)
+    assert found.is_contiguous()
+    torch.testing.assert_close(found, torch.softmax(before, dim=1), rtol=1e-13, atol=0)
+    assert torch.equal(logits, before)

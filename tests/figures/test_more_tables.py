@@ -93,6 +93,15 @@ def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
         assert max(expected) < before / 2
 
 
+def test_the_papers_numbers_stand_where_they_are_known(tmp_path):
+    from figures.posthoc import TABLE
+
+    cells = fill(TABLE, "paper", tmp_path).cells
+    assert cells["before"]["newsgroups", "cnn"]["ce"].paper.value == 18.57
+    assert cells["ts"]["newsgroups", "cnn"]["ce"].paper.value == 4.08
+    assert cells["ets"]["newsgroups", "cnn"]["ce"].paper is None
+
+
 def test_damaged_predictions_are_no_part_of_a_mean(runs):
     from figures.table3 import TABLE
 
