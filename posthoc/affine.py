@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize
 from torch import Tensor
 
+from calibration import top_label
 from calibration.checks import as_labels, as_scores
 from posthoc.base import Calibrator
 
@@ -15,7 +16,8 @@ from posthoc.base import Calibrator
 class AffineCalibrator(Calibrator):
     """softmax(A z + b), fitted by the mean negative log-likelihood and a penalty with L-BFGS in float64.
 
-    It starts from, and with few samples stays near, the identity; the predicted class may change.
+    The search starts from the identity; the predicted class may change. The biases are free of penalty, so a class that
+    no label names has no finite best one: its probability becomes next to nothing.
 
     Args:
         l2: weight of the squared parameters in the loss, >= 0.
@@ -72,6 +74,10 @@ class AffineCalibrator(Calibrator):
         """[N, K] float64 probabilities."""
         weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
         return torch.softmax(self.apply(self.features(as_scores(logits).cpu()), weight, bias), dim=1).numpy()
+
+    def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
+        """Confidence [N] float64 and correctness [N] bool of the classes that the new probabilities predict."""
+        return top_label(self.predict_proba(logits), labels, from_logits=False)
 
 
 class VectorScaling(AffineCalibrator):

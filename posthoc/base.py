@@ -24,8 +24,12 @@ class Calibrator:
         return self.predict_proba(logits).max(axis=1)
 
     def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated confidence [N] float64 and correctness [N] bool of the predictions, as `calibration.top_label`."""
-        return top_label(self.predict_proba(logits), labels, from_logits=False)
+        """Calibrated confidence [N] float64 and correctness [N] bool of the classes that the logits predict.
+
+        The logits are asked because calibrated probabilities can tie: all do where only the uniform part of ETS is
+        left. A calibrator that changes the predicted class overrides this.
+        """
+        return self.confidence(logits), top_label(logits, labels)[1]
 
     def fitted(self, name: str):
         """The fitted attribute `name`.

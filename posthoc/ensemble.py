@@ -15,7 +15,8 @@ class EnsembleTemperatureScaling(Calibrator):
     """w_1 softmax(z / T) + w_2 softmax(z) + w_3 / K with w on the simplex (Zhang et al. 2020, Section 4.1).
 
     First T is the one with the lowest squared error on the validation set, then w, at that T. The squared error is a
-    quadratic form of w, so that w needs the samples' 3x3 products only. The predicted class never changes.
+    quadratic form of w, so that w needs the samples' 3x3 products only. The predicted class never changes,
+    though all tie where the uniform part alone is left.
 
     Attributes:
         temperature_: T > 0.
@@ -57,7 +58,7 @@ class EnsembleTemperatureScaling(Calibrator):
         scaled, raw, uniform = self.fitted("weights_")
         logits = as_scores(logits)
         mixed = scaled * torch.softmax(logits / self.temperature_, dim=1) + raw * torch.softmax(logits, dim=1)
-        return (mixed + uniform / logits.shape[1]).cpu().numpy()
+        return (mixed + uniform / logits.shape[1]).clamp(max=1).cpu().numpy()  # the weights' sum may round above 1
 
 
 def _products(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[np.ndarray, np.ndarray]:

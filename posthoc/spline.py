@@ -19,6 +19,8 @@ class SplineCalibration(TopLabelCalibrator):
     Samples of equal confidence count with their mean correctness and get the mean of their slopes, so that their order
     does not matter.
 
+    Fewer samples than knots leave the spline open; their mean of correct - confidence is then the slope everywhere.
+
     Differs from the authors' code, which weighs the two neighbours of a new confidence the wrong way round
     (https://github.com/kartikgupta-at-anu/spline-calibration/issues/1) and depends on the order of ties.
 
@@ -42,8 +44,9 @@ class SplineCalibration(TopLabelCalibrator):
         accuracy = np.bincount(group, weights=correct) / count  # of the samples of equal confidence
         gap = np.cumsum(np.repeat(accuracy - points, count)) / n  # [N], in ascending order of confidence
         rank = np.linspace(0.0, 1.0, n)
-        basis = CubicSpline(np.linspace(0.0, 1.0, self.num_knots), np.eye(self.num_knots), bc_type="natural")
-        self.knots_ = np.linalg.lstsq(basis(rank), gap, rcond=None)[0]
+        knots = np.linspace(0.0, 1.0, self.num_knots)
+        basis = CubicSpline(knots, np.eye(self.num_knots), bc_type="natural")
+        self.knots_ = gap[-1] * knots if n < self.num_knots else np.linalg.lstsq(basis(rank), gap, rcond=None)[0]
         slope = basis(rank, 1) @ self.knots_  # [N]
         starts = np.concatenate([[0], np.cumsum(count)[:-1]])
         self.points_ = np.stack([points, points + np.add.reduceat(slope, starts) / count], axis=1)

@@ -39,10 +39,6 @@ class TopLabelCalibrator(Calibrator):
         """[N] calibrated confidence of the class that the logits predict."""
         return self.calibrate(top_confidence(as_scores(logits))[0])
 
-    def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
-        """Calibrated confidence [N] and correctness [N] of the classes that the logits predict."""
-        return self.confidence(logits), top_label(logits, labels)[1]
-
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] float64; see the class for what it means."""
         scores = as_scores(logits)

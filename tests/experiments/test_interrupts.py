@@ -1,9 +1,10 @@
+import multiprocessing
 import signal
 import subprocess
 import sys
 import time
 
-from experiments import records
+from experiments import records, run
 from experiments.provenance import ROOT
 from tests.experiments.tiny import cli, tiny_run
 
@@ -46,3 +47,21 @@ def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
     before = history.read_bytes()
     time.sleep(2)
     assert history.read_bytes() == before, "a worker went on training"
+
+
+def chatter(progress):
+    run._start_worker(progress)
+    for _ in range(2000):
+        progress.put("x" * 1000)
+
+
+def test_a_worker_ends_though_nobody_reads_its_news():
+    # more than a pipe holds: it used to wait for the launcher, which waited for it
+    context = multiprocessing.get_context("spawn")
+    progress = context.Queue()  # kept: a reader that is gone would end the wait
+    worker = context.Process(target=chatter, args=(progress,))
+    worker.start()
+    worker.join(30)
+    hung = worker.is_alive()
+    worker.kill()
+    assert not hung

@@ -112,6 +112,66 @@ def test_bad_input_is_refused(name):
         fit(name, logits, labels).predict_proba(bad)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_over_confidence_on_the_validation_set_is_lowered(name):
+    logits, labels = planted(3.0, 2000, 5, seed=7)
+    before, after = ece_em(*top_label(logits, labels)), ece_em(*fit(name, logits, labels).top_label(logits, labels))
+    assert before > 0.15
+    assert after < before / 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_names_of_the_classes_do_not_matter(name):
+    logits, labels = planted(2.0, 400, 4, seed=8)
+    order = np.array([2, 0, 3, 1])  # new class j is old class order[j]
+    expected = fit(name, logits, labels).predict_proba(logits)[:, order]
+    found = fit(name, logits[:, order], np.argsort(order)[labels]).predict_proba(logits[:, order])
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_does_not_depend_on_the_others(name):
+    logits, labels = planted(2.0, 200, 4, seed=9)
+    calibrator = fit(name, logits, labels)
+    together = calibrator.predict_proba(logits[:20])
+    alone = np.concatenate([calibrator.predict_proba(logits[i : i + 1]) for i in range(20)])
+    assert alone == pytest.approx(together, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_fitted_again_it_forgets_and_inputs_stay(name):
+    first, second = planted(3.0, 200, 4, seed=10), planted(0.5, 200, 4, seed=11)
+    copy = first[0].copy(), first[1].copy()
+    expected = fit(name, *first).confidence(first[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        calibrator = build(name).fit(*second).fit(*first)
+    assert calibrator.confidence(first[0]) == pytest.approx(expected, abs=1e-12)
+    calibrator.top_label(*first)
+    assert (first[0] == copy[0]).all()
+    assert (first[1] == copy[1]).all()
+    with pytest.raises(ValueError, match="finite"):
+        calibrator.fit(np.full((2, 4), np.nan), np.zeros(2, int))
+    assert calibrator.confidence(first[0]) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_score_can_be_taken_of_the_confidences(name):
+    rng = np.random.default_rng(12)
+    for n, k, labels in (
+        (40, 3, rng.integers(0, 3, 40)),
+        (40, 1, np.zeros(40, int)),
+        (3, 10, np.array([0, 5, 9])),
+        (40, 3, np.zeros(40, int)),
+    ):
+        logits = 3 * rng.normal(size=(n, k))
+        calibrator = fit(name, logits, labels)
+        for new in (logits, 100 * logits, logits - 1e6):
+            confidence, correct = calibrator.top_label(new, labels)
+            assert 0 <= ece_em(confidence, correct) <= 1  # refuses confidences above 1
+            assert ece_em(calibrator.confidence(new), correct) == pytest.approx(ece_em(confidence, correct))
+
+
 def test_unknown_names_and_options():
     with pytest.raises(ValueError, match=r"unknown calibrator 'platt': choose from ts, ts-nll, ets"):
         build("platt")

@@ -1,5 +1,7 @@
 """Ensemble temperature scaling and temperature by likelihood against plain objectives."""
 
+import warnings
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
@@ -70,3 +72,51 @@ def test_sets_without_a_best_temperature_warn():
             with pytest.warns(RuntimeWarning, match="lies at a bound of the search"):
                 calibrator.fit(logits, labels)
             assert calibrator.temperature_ > 0
+
+
+@pytest.mark.parametrize("weights", [(0.5, 0.3, 0.2), (0.0, 0.6, 0.4), (1.0, 0.0, 0.0)])
+def test_planted_weights_are_found_at_the_true_temperature(monkeypatch, weights):
+    rng = np.random.default_rng(4)
+    logits = 3 * rng.normal(size=(100_000, 4))
+    members = softmax(logits / 4, axis=1), softmax(logits, axis=1), np.full(logits.shape, 0.25)
+    cumulative = np.cumsum(sum(w * p for w, p in zip(weights, members, strict=True)), axis=1)
+    labels = (rng.random((len(logits), 1)) > cumulative[:, :-1]).sum(axis=1)
+    monkeypatch.setattr("posthoc.ensemble.best_temperature", lambda *_, **__: 4.0)
+    assert EnsembleTemperatureScaling().fit(logits, labels).weights_ == pytest.approx(weights, abs=0.03)
+
+
+def test_no_point_of_the_simplex_is_better_on_any_set():
+    for seed in range(12):
+        n, k = (2, 9, 60)[seed % 3], (3, 6)[seed % 2]
+        logits, labels = planted((0.1, 1.0, 3.0, 20.0)[seed % 4], n, k, seed=seed)
+        labels = labels if seed < 6 else np.random.default_rng(seed).integers(0, k, n)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fitted = EnsembleTemperatureScaling().fit(logits, labels)
+        members = [softmax(logits / fitted.temperature_, axis=1), softmax(logits, axis=1), np.full(logits.shape, 1 / k)]
+        best = min(squared_error(sum(w * p for w, p in zip(ws, members, strict=True)), labels) for ws in simplex(20))
+        assert squared_error(fitted.predict_proba(logits), labels) <= best + 1e-7
+
+
+def test_predictions_hand_worked():
+    fitted = EnsembleTemperatureScaling()
+    fitted.temperature_, fitted.weights_ = 2.0, np.array([0.5, 0.25, 0.25])
+    # softmax(z / 2) = (3, 1) / 4 and softmax(z) = (9, 1) / 10
+    assert fitted.predict_proba([[2 * np.log(3), 0.0]])[0] == pytest.approx([0.725, 0.275])  # 0.375 + 0.225 + 0.125
+
+
+def test_the_uniform_part_alone_leaves_the_predictions_to_the_logits():
+    logits = 3 * np.random.default_rng(5).normal(size=(300, 4))
+    with pytest.warns(RuntimeWarning, match="bound"):
+        fitted = EnsembleTemperatureScaling().fit(logits, logits.argmin(1))
+    fitted.weights_ = np.array([0.0, 0.0, 1.0])
+    confidence, correct = fitted.top_label(logits, logits.argmax(1))
+    assert correct.all()  # the probabilities tie, and their argmax is class 0
+    assert confidence == pytest.approx(0.25)
+
+
+def test_weights_whose_sum_rounds_above_one():
+    fitted = EnsembleTemperatureScaling()
+    fitted.temperature_, fitted.weights_ = 1.0, np.array([0.5, 0.5 + 2**-52, 0.0])
+    assert fitted.weights_.sum() > 1
+    assert fitted.confidence([[1e4, 0.0]]).tolist() == [1.0]

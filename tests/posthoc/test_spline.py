@@ -83,3 +83,42 @@ def test_a_constant_gap_is_taken_away():
     calibrator = SplineCalibration()
     calibrator.fit_confidence(confidence, np.random.default_rng(0).random(5000) < accuracy)
     assert calibrator.calibrate(confidence) == pytest.approx(accuracy, abs=0.06)
+
+
+@pytest.mark.parametrize("num_knots", [3, 4, 9])
+def test_other_numbers_of_knots(num_knots):
+    logits, labels = planted(2.0, 200, 5, seed=7)
+    new, _ = planted(2.0, 50, 5, seed=8)
+    expected = literal(*top_label(logits, labels), top_label(new, np.zeros(50, int))[0], num_knots)
+    assert SplineCalibration(num_knots).fit(logits, labels).confidence(new) == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_confidence_by_hand():
+    # the sums (i + 1) / N (1/4 - 3/4) lie on a line of the rank i / (N - 1): slope -1/2 (N - 1) / N
+    calibrator = SplineCalibration()
+    calibrator.fit_confidence(np.full(40, 0.75), np.arange(40) < 10)
+    assert calibrator.points_ == pytest.approx(np.array([[0.75, 0.75 - 0.5 * 39 / 40]]))
+    assert calibrator.knots_ == pytest.approx(-0.5 * (1 + 39 * np.linspace(0, 1, 6)) / 40)
+    assert calibrator.calibrate(np.array([0.1, 0.75, 1.0])) == pytest.approx(0.2625)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_fewer_samples_than_knots_take_away_the_mean_gap(n):
+    confidence = np.linspace(0.5, 0.6, n)
+    for correct in (np.ones(n, bool), np.zeros(n, bool), np.arange(n) % 2 == 0):
+        calibrator = SplineCalibration()
+        calibrator.fit_confidence(confidence, correct)
+        expected = (confidence + correct.mean() - confidence.mean()).clip(0, 1)
+        assert calibrator.calibrate(confidence) == pytest.approx(expected)
+
+
+def test_the_ends_and_the_range():
+    confidence = np.linspace(0.4, 0.9, 300)
+    for correct in (np.ones(300, bool), np.zeros(300, bool)):
+        calibrator = SplineCalibration()
+        calibrator.fit_confidence(confidence, correct)
+        new = calibrator.calibrate(np.linspace(0, 1, 101))
+        assert new == pytest.approx(float(correct[0]), abs=0.05)
+        assert ((new >= 0) & (new <= 1)).all()
+        assert (new[:40] == new[0]).all()
+        assert (new[91:] == new[-1]).all()

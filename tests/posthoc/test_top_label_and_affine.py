@@ -74,3 +74,64 @@ def test_no_step_lowers_the_loss(make):
         rng = np.random.default_rng(seed)
         step = 1e-2 * rng.normal(size=fitted.weight_.shape), 1e-2 * rng.normal(size=fitted.bias_.shape)
         assert loss(fitted.weight_ + step[0], fitted.bias_ + step[1]) > best
+
+
+def test_the_other_classes_share_the_rest_in_proportion():
+    calibrator = HistogramBinning(num_bins=1)
+    calibrator.fit_confidence(np.array([0.5, 0.6, 0.7, 0.8]), np.array([True, False, False, False]))
+    # the predicted class keeps 1/4, though another is now larger; 0.3 : 0.1 is 3 : 1
+    found = calibrator.predict_proba(np.log([[0.3, 0.6, 0.1]]))
+    assert found[0] == pytest.approx([9 / 16, 4 / 16, 3 / 16])
+    assert calibrator.top_label(np.log([[0.3, 0.6, 0.1]]), [1])[1].tolist() == [True]
+
+
+def test_histogram_beyond_the_validation_set_takes_the_end_bins():
+    calibrator = HistogramBinning(num_bins=3)
+    correct = np.array([False, False, True, False, True, True])
+    calibrator.fit_confidence(np.array([0.5, 0.55, 0.6, 0.65, 0.7, 0.75]), correct)
+    assert calibrator.calibrate(np.array([0.0, 0.5, 0.62, 0.75, 1.0])) == pytest.approx([0, 0, 0.5, 1, 1])
+
+
+def test_isotonic_pools_violators_by_hand():
+    calibrator = IsotonicCalibration()
+    calibrator.fit_confidence(np.array([0.4, 0.5, 0.6, 0.6, 0.9]), np.array([True, False, True, False, True]))
+    # means 1, 0, 1/2 (of two), 1: the first four samples pool to 1/2
+    assert calibrator.calibrate(np.array([0.1, 0.4, 0.6, 0.75, 0.9, 1])) == pytest.approx([0.5, 0.5, 0.5, 0.75, 1, 1])
+
+
+def test_a_heavy_penalty_leaves_the_identity_and_the_class_frequencies():
+    logits, labels = planted(3.0, 500, 3, seed=5)
+    vector = VectorScaling(l2=1e6).fit(logits, labels)
+    assert vector.weight_ == pytest.approx(1, abs=1e-4)
+    dirichlet = DirichletCalibration(l2=1e6).fit(logits, labels)  # W = 0, and b is free
+    assert dirichlet.weight_ == pytest.approx(0, abs=1e-4)
+    frequency = np.bincount(labels, minlength=3) / 500
+    assert dirichlet.predict_proba(logits) == pytest.approx(np.tile(frequency, (500, 1)), abs=1e-3)
+
+
+@pytest.mark.parametrize("make", [VectorScaling, DirichletCalibration])
+def test_mean_probabilities_are_the_class_frequencies(make):
+    # the condition of an optimum in the biases, which no penalty holds
+    logits, labels = planted(2.0, 400, 4, seed=6)
+    mean = make().fit(logits, labels).predict_proba(logits).mean(axis=0)
+    assert mean == pytest.approx(np.bincount(labels) / 400, abs=1e-5)
+
+
+@pytest.mark.parametrize("make", [VectorScaling, DirichletCalibration])
+def test_a_class_that_no_label_names_gets_next_to_nothing(make):
+    logits, labels = planted(1.0, 400, 4, seed=7)
+    found = make().fit(logits[labels < 3], labels[labels < 3]).predict_proba(logits)
+    assert found[:, 3].mean() < 1e-3
+
+
+@pytest.mark.parametrize("make", [VectorScaling, DirichletCalibration])
+def test_right_and_confidence_are_of_the_new_prediction(make):
+    rng = np.random.default_rng(8)
+    logits = rng.normal(size=(500, 3))
+    labels = np.where(rng.random(500) < 0.9, 2, logits.argmax(1))  # the map has to prefer class 2
+    fitted = make().fit(logits, labels)
+    probability = fitted.predict_proba(logits)
+    assert (probability.argmax(1) != logits.argmax(1)).sum() > 100
+    confidence, correct = fitted.top_label(logits, labels)
+    assert confidence == pytest.approx(probability.max(1))
+    assert (correct == (probability.argmax(1) == labels)).all()
