@@ -1,23 +1,25 @@
 """The interface of every post-hoc calibrator."""
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from calibration import top_label
 
 
-class Calibrator:
+class Calibrator(ABC):
     """Fitted on validation logits and labels, then applied to any logits; a fitted attribute's name ends in `_`.
 
     Nothing but the validation set may be given to `fit`.
     """
 
+    @abstractmethod
     def fit(self, val_logits, val_labels) -> "Calibrator":
         """Fit on [N, K] logits and [N] labels of the validation set; return self."""
-        raise NotImplementedError
 
+    @abstractmethod
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] calibrated probabilities, float64, rows summing to 1."""
-        raise NotImplementedError
 
     def confidence(self, logits) -> np.ndarray:
         """[N] calibrated confidence of the predicted class, float64 in [0, 1]."""
