@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from models import build
+from tests.data.corpora import write_encoder
 
 PAD = 3  # not 0, so that a mask of zeros would be seen
 
@@ -15,22 +16,7 @@ PAD = 3  # not 0, so that a mask of zeros would be seen
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A tiny pretrained encoder without a classification head."""
-    from transformers import BertConfig, BertModel
-
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=40,
-        hidden_size=16,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=32,
-        max_position_embeddings=64,
-        pad_token_id=PAD,
-        initializer_range=0.5,  # at the usual 0.02 a text hardly changes the logits
-    )
-    folder = tmp_path_factory.mktemp("bert")
-    BertModel(config).save_pretrained(folder)
-    return folder
+    return write_encoder(tmp_path_factory.mktemp("bert"), vocab_size=40, pad_id=PAD)
 
 
 @pytest.fixture
