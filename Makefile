@@ -19,24 +19,33 @@ export OMP_WAIT_POLICY ?= PASSIVE
 
 TABLES := table1 table2 table3 table4 table8 ece_ew ece_debias ece_sweep_ew ece_sweep_em error_bars posthoc \
 	ablation_bins ablation_gamma_max ablation_switch ablation_lambda calfocal
-OOD := table8
+FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12 fig13 reliability
+OOD := table8 fig6
 
 .DEFAULT_GOAL := help
-.PHONY: help all $(TABLES) bench test test-slow lint format clean
+.PHONY: help all report $(TABLES) $(FIGURES) bench test test-slow lint format clean
 
 help: ## list the targets
 	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
-	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\)/<table>/' | expand -t 24
+	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\) \$$\(FIGURES\)/<table or figure>/' | expand -t 24
 	@echo "tables:"; echo "$(TABLES)" | fold -s -w 100 | sed 's/^/    /'
+	@echo "figures:"; echo "$(FIGURES)" | fold -s -w 100 | sed 's/^/    /'
 
-$(TABLES): $(READY) ## from run records; at SCALE=demo what is missing is trained first
+$(TABLES) $(FIGURES): $(READY) ## from run records; at SCALE=demo what is missing is trained first
 ifeq ($(SCALE),demo)
 	@$(PY) -m experiments.run --for $@ --scale demo --runs $(RUNS)
 	@$(if $(filter $@,$(OOD)),$(PY) -m experiments.ood --for $@ --scale demo --runs $(RUNS))
 endif
 	@$(PY) -m figures.$@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
 
-all: $(TABLES) ## every table and figure of a scale
+report: $(READY) ## every table and figure of a scale, and one page with all of them
+ifeq ($(SCALE),demo)
+	@$(PY) -m experiments.run --for all --scale demo --runs $(RUNS)
+	@$(PY) -m experiments.ood --for $(firstword $(OOD)) --scale demo --runs $(RUNS)
+endif
+	@$(PY) -m figures.report --scale $(SCALE) --runs $(RUNS) --out $(OUT)
+
+all: report ## the same
 
 bench: $(READY) ## time the scores and calibrators, beside the design's limits
 	@OMP_NUM_THREADS=1 $(PY) -m experiments.bench --out $(OUT)

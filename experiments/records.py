@@ -46,15 +46,40 @@ class Record:
     config: dict
     result: dict
 
+    @property
+    def commit(self) -> str:
+        """The git commit that made it, "+changes" where there were any; "unknown" where the record does not say."""
+        return self.config["environment"].get("git_commit") or "unknown"
+
     @cached_property
     def history(self) -> pd.DataFrame:
-        """`history.csv`: a row an epoch."""
-        return pd.read_csv(self.folder / HISTORY)
+        """`history.csv`: a row an epoch.
+
+        Raises:
+            RecordError: the file is missing, damaged or of another number of epochs.
+        """
+        return self._table(HISTORY, rows_an_epoch=1)
 
     @cached_property
     def bins(self) -> pd.DataFrame:
-        """`bins.csv`: a row per epoch and bin."""
-        return pd.read_csv(self.folder / BINS)
+        """`bins.csv`: a row per epoch and bin.
+
+        Raises:
+            RecordError: as `history`.
+        """
+        recipe = self.config["recipe"]
+        return self._table(BINS, rows_an_epoch=recipe["loss_options"].get("num_bins", recipe["num_bins"]))
+
+    def _table(self, name: str, rows_an_epoch: int) -> pd.DataFrame:
+        path, epochs = self.folder / name, self.config["recipe"]["epochs"]
+        try:
+            frame = pd.read_csv(path)
+            numbers = frame.astype(float)
+        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+            raise RecordError(f"{path} is missing or damaged: {error}") from None
+        if len(frame) != epochs * rows_an_epoch or numbers.get("epoch", pd.Series()).max() != epochs:
+            raise RecordError(f"{path} is damaged: {len(frame)} rows, not {rows_an_epoch} for each of {epochs} epochs")
+        return frame
 
     @cached_property
     def predictions(self) -> dict[str, np.ndarray]:
@@ -108,7 +133,10 @@ def read(folder: Path, run: Run) -> Record:
 
 
 def find(run: Run, runs: Path) -> Record | None:
-    """The run's record under `runs` or among the published ones; None, with a warning where one is damaged."""
+    """The run's record under `runs` or among the published ones; None where there is no finished and sound one.
+
+    A damaged record, or one whose run has not ended, is warned of.
+    """
     for root in (Path(runs), PUBLISHED):
         folder = run.folder(root)
         if is_finished(folder):
@@ -116,6 +144,8 @@ def find(run: Run, runs: Path) -> Record | None:
                 return read(folder, run)
             except RecordError as error:
                 warnings.warn(f"left out: {error}", stacklevel=2)
+        elif (folder / CONFIG).exists():
+            warnings.warn(f"left out: {folder} is of a run that has not ended: {RESULT} is missing", stacklevel=2)
     return None
 
 

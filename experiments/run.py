@@ -7,6 +7,7 @@ import queue
 import signal
 import sys
 import threading
+import warnings
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from multiprocessing import connection
 
@@ -21,7 +22,9 @@ _progress = None  # in a worker: the queue that its epochs go to
 
 def missing(runs: list[Run], options) -> list[Run]:
     """The runs without a sound record."""
-    return [run for run in runs if records.find(run, options.runs) is None]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "left out: .* has not ended")  # it is about to go on
+        return [run for run in runs if records.find(run, options.runs) is None]
 
 
 def _start_worker(progress) -> None:
@@ -117,7 +120,7 @@ def _arguments() -> argparse.ArgumentParser:
         "short go on from their checkpoints.",
         epilog="example: python -m experiments.run --for table1 --scale quick --dataset cifar10 --model resnet50",
     )
-    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.EXPERIMENTS)}")
+    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.EXPERIMENTS)}, or all")
     parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
     for name in ("dataset", "model", "method"):
         parser.add_argument(f"--{name}", help=f"only this {name}")

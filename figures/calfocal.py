@@ -13,4 +13,4 @@ TABLE = ablation_table(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(TABLE))
+    sys.exit(main(TABLE.name))

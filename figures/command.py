@@ -1,48 +1,44 @@
-"""The command line that every table's module has."""
+"""The command line that the module of every table and figure has."""
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
-from experiments import files, grid
-from figures import render
-from figures.tables import Filled, Table, fill, to_fill
+from experiments import grid
+from figures import products
 
 
-def main(
-    table: Table, arguments: list[str] | None = None, picture: Callable[[Filled, Path], None] | None = None
-) -> int:
-    """The command line of a table's module: write OUT/<scale>/<name>.{md,csv,tex} and print the table.
+def parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """The options that all of them take."""
+    arguments = argparse.ArgumentParser(prog=prog, description=description)
+    arguments.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
+    arguments.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="records (default: runs/)")
+    arguments.add_argument(
+        "--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)"
+    )
+    return arguments
+
+
+def main(name: str, arguments: list[str] | None = None) -> int:
+    """The command line of a table's or figure's module: write its files to OUT/<scale>/ and say what it shows.
 
     Args:
-        table: the table.
+        name: the module's.
         arguments: of the command line; None takes the process's.
-        picture: also draws it: called with the filled table and the folder to write to.
 
     Returns:
         The exit status.
     """
-    parser = argparse.ArgumentParser(
-        prog=f"python -m figures.{table.name}", description=f"{table.title}, from run records."
-    )
-    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)")
-    options = parser.parse_args(arguments)
+    source = products.module(name)
+    options = parser(f"python -m figures.{name}", f"{source.__doc__} From run records.").parse_args(arguments)
+    folder = options.out / options.scale
     try:
-        filled = fill(table, options.scale, options.runs)
+        made = products.make(source, options.scale, options.runs, folder)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    folder = options.out / options.scale
-    folder.mkdir(parents=True, exist_ok=True)
-    for suffix, write in (("md", render.markdown), ("csv", render.long_csv), ("tex", render.latex)):
-        files.write_bytes(folder / f"{table.name}.{suffix}", write(filled).encode())
-    print(render.markdown(filled))
-    if hint := to_fill(filled):
-        print(hint.strip("\n"))
-    if picture:
-        picture(filled, folder)
-    print(f"written: {folder / table.name}.md, .csv, .tex{', .pdf, .png' if picture else ''}")
+    print(made.shown)
+    if made.hint:
+        print(made.hint)
+    print("written: " + ", ".join(str(folder / f"{name}.{suffix}") for suffix in made.suffixes))
     return 0

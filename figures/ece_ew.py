@@ -8,4 +8,4 @@ from figures.tables import score_table
 TABLE = score_table("ece_ew", "ECE_EW", "ECE over 15 bins of equal width")
 
 if __name__ == "__main__":
-    sys.exit(main(TABLE))
+    sys.exit(main(TABLE.name))

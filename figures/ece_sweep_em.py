@@ -12,4 +12,4 @@ TABLE = score_table(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(TABLE))
+    sys.exit(main(TABLE.name))

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from experiments import files
 from figures import render, style
 from figures.command import main
 from figures.names import DATASETS, MODELS
@@ -53,13 +54,14 @@ def draw(filled: Filled, figure: Figure) -> None:
     axes[0].legend(ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1.12), fontsize=7)
 
 
-def picture(filled: Filled, folder: Path) -> None:
-    """Write the figure and the text under it."""
+def picture(filled: Filled, folder: Path) -> list[str]:
+    """Write the figure and the text under it; returns their suffixes."""
     figure = style.new(7.0, 4.2)
     draw(filled, figure)
     style.save(figure, folder, TABLE.name)
-    (folder / f"{TABLE.name}.txt").write_text(render.caption(filled) + "\n")
+    files.write_bytes(folder / f"{TABLE.name}.txt", f"{render.caption(filled)}\n".encode())
+    return ["pdf", "png", "txt"]
 
 
 if __name__ == "__main__":
-    sys.exit(main(TABLE, picture=picture))
+    sys.exit(main(TABLE.name))

@@ -4,7 +4,6 @@ import csv
 import io
 import re
 
-from experiments import grid
 from figures.names import DATASETS, MODELS
 from figures.tables import Filled
 
@@ -21,13 +20,10 @@ ESCAPES = {
 }
 
 
-def _seeds(filled: Filled) -> int:
-    return grid.experiment(filled.table.name, filled.scale).seeds_at(filled.scale)
-
-
 def caption(filled: Filled) -> str:
     """The sentence under a table that makes its numbers unambiguous."""
-    seeds, total = _seeds(filled), len(grid.runs_of(filled.table.name, filled.scale))
+    runs = filled.collection
+    seeds, total = runs.seeds, len(runs.found)
     text = f"{filled.table.notes} Scale: {filled.scale}. "
     text += f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
     text += " (n where it is another number)."
@@ -35,9 +31,9 @@ def caption(filled: Filled) -> str:
     text += f" The {' or '.join(sorted(extremes))} mean of a row is bold."
     if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
         text += " In square brackets: the paper's number (5 runs)."
-    text += "".join(f" Data: {note}." for note in filled.data_notes)
-    text += f" From {total - len(filled.missing)} of {total} runs"
-    return text + (f", on {'; '.join(filled.devices)}." if filled.devices else ".")
+    text += "".join(f" Data: {note}." for note in runs.data_notes)
+    text += f" From {len(runs.done)} of {total} runs"
+    return text + (f", on {'; '.join(runs.devices)}." if runs.devices else ".")
 
 
 def markdown(filled: Filled) -> str:
@@ -48,7 +44,7 @@ def markdown(filled: Filled) -> str:
         lines.append("| Dataset | Model | " + " | ".join(column.title for column in filled.table.columns) + " |")
         lines.append("| --- | --- |" + " ---: |" * len(filled.table.columns))
         for (dataset, model), row in filled.cells[block.name].items():
-            shown = " | ".join(row[column.key].text(_seeds(filled)) for column in filled.table.columns)
+            shown = " | ".join(row[column.key].text(filled.collection.seeds) for column in filled.table.columns)
             lines.append(f"| {DATASETS.get(dataset, dataset)} | {MODELS.get(model, model)} | {shown} |")
         lines.append("")
     return "\n".join([*lines, caption(filled), ""])
@@ -68,7 +64,7 @@ def latex(filled: Filled) -> str:
     for block in filled.table.blocks:
         lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{_escape(block.title)}}}}} \\"]
         for (dataset, model), row in filled.cells[block.name].items():
-            cells = [row[c.key].text(_seeds(filled), r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
+            cells = [row[c.key].text(filled.collection.seeds, r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
             names = (_escape(DATASETS.get(dataset, dataset)), _escape(MODELS.get(model, model)))
             lines.append(" & ".join([*names, *(cell.replace("–", "--") for cell in cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])

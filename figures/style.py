@@ -7,34 +7,61 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from experiments import files
+from experiments.grid import Column
 
 matplotlib.rcParams.update(
     {
         "pdf.fonttype": 42,  # embedded TrueType: text stays text
         "font.size": 8,
         "axes.titlesize": 8,
+        "axes.titlelocation": "left",
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": True,
         "grid.color": "0.9",
         "axes.axisbelow": True,
         "legend.frameon": False,
+        "legend.handlelength": 2.8,  # long enough to tell the dashes apart
+        "lines.linewidth": 1.2,
         "svg.hashsalt": "adafocal",
     }
 )
-# The colours of Okabe and Ito 2008; a hatch or dash beside each, so that grey print keeps them apart.
+# The colours of Okabe and Ito 2008; a hatch or dash beside each, so that grey print keeps them apart. Only methods that
+# never share a figure share a colour.
 COLOURS = {
     "ce": "#000000",
     "brier": "#E69F00",
     "mmce": "#56B4E9",
     "ls": "#009E73",
-    "fl3": "#F0E442",
+    "fl3": "#E69F00",
     "fl4": "#CC79A7",
-    "fl5": "#999999",
+    "fl5": "#009E73",
     "flsd53": "#0072B2",
     "adafocal": "#D55E00",
+    "calfocal1": "#E69F00",
+    "calfocal10": "#CC79A7",
+    "calfocal100": "#009E73",
 }
 HATCHES = {"ce": "", "brier": "//", "mmce": "..", "ls": "\\\\", "flsd53": "xx", "adafocal": ""}
+DASHES = {
+    "fl3": (0, (5, 1.5)),
+    "fl4": (0, (5, 1.5, 1, 1.5)),
+    "fl5": (0, (1, 1)),
+    "flsd53": (0, (3, 1, 1, 1, 1, 1)),
+    "calfocal1": (0, (5, 1.5)),
+    "calfocal10": (0, (5, 1.5, 1, 1.5)),
+    "calfocal100": (0, (1, 1)),
+}
+OVERRIDDEN = {"color": "#CC79A7", "linestyle": (0, (5, 1.5))}  # a method with other options than its recipe's
+ZERO = {"color": "0.35", "linewidth": 0.9, "linestyle": ":", "zorder": 1, "label": "_zero"}  # no calibration error
+
+
+def line(column: Column) -> dict:
+    """How a column's curve is drawn, as keyword arguments of `Axes.plot`."""
+    if column.overrides:
+        return dict(OVERRIDDEN)
+    width = 1.7 if column.method == "adafocal" else 1.2
+    return {"color": COLOURS[column.method], "linestyle": DASHES.get(column.method, "-"), "linewidth": width}
 
 
 def new(width: float = 7.0, height: float = 3.0) -> Figure:

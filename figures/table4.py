@@ -15,4 +15,4 @@ TABLE = Table(
 )
 
 if __name__ == "__main__":
-    sys.exit(main(TABLE))
+    sys.exit(main(TABLE.name))

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments import grid, records
-from experiments.grid import Column, Run
+from experiments import grid
+from experiments.grid import Column
 from experiments.records import Record
 from figures import paper
+from figures.collect import Collection, Find, collect, how_to_train
 
 
 @dataclass(frozen=True)
@@ -81,51 +82,50 @@ class Cell:
 
 @dataclass(frozen=True)
 class Filled:
-    """A table with its cells: `cells[block][pair][column's key]`, the missing runs, and where the rest was made."""
+    """A table with its cells, `cells[block][pair][column's key]`, and the records they come from."""
 
     table: Table
-    scale: str
+    collection: Collection
     cells: dict[str, dict[tuple[str, str], dict[str, Cell]]]
-    missing: list[Run]
-    devices: list[str]
     unscored: int  # finished runs whose records lack a block's score
-    data_notes: list[str]  # what the runs' records say of their data, such as the word vectors that were used
+
+    @property
+    def scale(self) -> str:
+        """The scale of the runs."""
+        return self.collection.scale
 
 
-def fill(table: Table, scale: str, runs: Path) -> Filled:
+def fill(table: Table, scale: str, find: Find | Path) -> Filled:
     """Collect a table's cells from the records of one scale.
+
+    Args:
+        table: the table.
+        scale: one of `grid.PAIRS`.
+        find: gives the record of a run, or the folder of the records.
 
     Raises:
         ValueError: an unknown scale.
     """
-    wanted = grid.runs_of(table.name, scale)
-    found = {run: records.find(run, runs) for run in wanted}
-
-    def done_of(pair: tuple[str, str], column: Column) -> list[Record]:
-        return [found[run] for run in grid.cell(table.name, scale, pair, column) if found[run] is not None]
-
+    collection = collect(table.name, scale, find)
     cells = {
         block.name: {
             pair: _mark_best(
-                {column.key: _cell(table, block, pair, column, done_of(pair, column)) for column in table.columns},
+                {
+                    column.key: _cell(table, block, pair, column, collection.records(pair, column))
+                    for column in table.columns
+                },
                 block.best,
             )
-            for pair in grid.experiment(table.name, scale).pairs_at(scale)
+            for pair in collection.pairs
         }
         for block in table.blocks
     }
-    done = [record for record in found.values() if record is not None]
-    return Filled(
-        table,
-        scale,
-        cells,
-        missing=[run for run in wanted if found[run] is None],
-        devices=sorted({record.config["environment"]["device"] for record in done}),
-        unscored=sum(any(block.score(record) is None for block in table.blocks) for record in done)
-        if table.completed_by
-        else 0,
-        data_notes=sorted({note for record in done if (note := record.config.get("note"))}),
-    )
+    lacking = [
+        record
+        for record in (collection.done.values() if table.completed_by else ())
+        if any(block.score(record) is None for block in table.blocks)
+    ]
+    return Filled(table, collection, cells, unscored=len(lacking))
 
 
 def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, done: list[Record]) -> Cell:
@@ -149,19 +149,11 @@ def _mark_best(row: dict[str, Cell], best: Callable) -> dict[str, Cell]:
 
 def to_fill(filled: Filled) -> str:
     """What the user can run to get the missing cells; empty where none is missing."""
-    if not filled.missing:
-        return _to_complete(filled)
-    command = f"python -m experiments.run --for {filled.table.name} --scale {filled.scale}"
-    pairs = dict.fromkeys((run.dataset, run.model) for run in filled.missing)
-    lines = [f"\n  {command} --dataset {dataset} --model {model}" for dataset, model in pairs]
-    return f"{len(filled.missing)} runs are missing. To train them:{''.join(lines)}" + _to_complete(filled)
-
-
-def _to_complete(filled: Filled) -> str:
-    if not filled.unscored:
-        return ""
-    command = f"python -m {filled.table.completed_by} --for {filled.table.name} --scale {filled.scale}"
-    return f"\n{filled.unscored} finished runs lack scores. To add them:\n  {command}"
+    lines = [how_to_train(filled.collection)]
+    if filled.unscored:
+        command = f"python -m {filled.table.completed_by} --for {filled.table.name} --scale {filled.scale}"
+        lines.append(f"{filled.unscored} finished runs lack scores. To add them:\n  {command}")
+    return "\n".join(filter(None, lines))
 
 
 def before_after(score: str) -> tuple[Block, Block]:

@@ -1,6 +1,5 @@
 """The tables beyond Table 1 and 2: their columns, and the scores they compute from predictions."""
 
-import importlib
 import json
 import re
 
@@ -10,13 +9,13 @@ import pytest
 from calibration import ece_em, top_label
 from experiments import files, grid, records
 from experiments.grid import Run
-from figures import calibrated, error_bars, style
+from figures import calibrated, error_bars, products, style
 from figures.command import main
 from figures.tables import fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
 from tests.figures.test_tables import write_record
 
-TABLES = list(grid.EXPERIMENTS)
+TABLES = [name for name in products.names() if hasattr(products.module(name), "TABLE")]
 
 
 def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:
@@ -49,13 +48,12 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_experiment_has_a_module_that_writes_its_files(name, runs, tmp_path, capsys):
-    module = importlib.import_module(f"figures.{name}")
+    module = products.module(name)
     assert module.TABLE.name == name
-    picture = getattr(module, "picture", None)
     if name.startswith(("ece", "error_bars")):
         pytest.importorskip("matplotlib")
         add_scores(runs)
-    assert main(module.TABLE, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path / "out")], picture) == 0
+    assert main(name, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     markdown = (tmp_path / "out" / "demo" / f"{name}.md").read_text()
     header = next(line for line in markdown.splitlines() if line.startswith("| Dataset"))
     assert header.count("|") == 3 + len(grid.EXPERIMENTS[name].columns)
@@ -121,9 +119,7 @@ def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
 
 
 def test_runs_without_scores_are_named_with_the_command_that_adds_them(runs, tmp_path, capsys):
-    from figures.table8 import TABLE
-
-    assert main(TABLE, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
+    assert main("table8", ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "runs are missing. To train them:" in out
     assert "4 finished runs lack scores. To add them:\n  python -m experiments.ood --for table8 --scale demo" in out

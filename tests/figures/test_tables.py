@@ -71,7 +71,7 @@ abacus.
 
 
 def test_table1_in_full(runs, tmp_path, capsys):
-    assert main(TABLE1, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
+    assert main("table1", ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
     out = capsys.readouterr().out
     assert "21 runs are missing. To train them:" in out
@@ -80,7 +80,7 @@ def test_table1_in_full(runs, tmp_path, capsys):
 
 
 def test_the_other_formats_hold_the_same_numbers(runs, tmp_path):
-    main(TABLE1, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path)])
+    main("table1", ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path)])
     with (tmp_path / "paper/table1.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 2 * 6
@@ -111,7 +111,7 @@ def test_a_damaged_record_is_no_part_of_a_mean(runs):
     ce = filled.cells["before"]["cifar10", "resnet50"]["ce"]
     assert (ce.mean, ce.std, ce.seeds) == (pytest.approx(4.0), None, 1)
     assert "n=1" in ce.text(wanted=2)
-    assert len(filled.missing) == 22
+    assert len(filled.collection.missing) == 22
 
 
 def test_overridden_runs_and_other_scales_fill_no_cell(runs):
@@ -127,7 +127,7 @@ def test_word_vectors_are_named_in_the_caption(runs):
 
 
 def test_unknown_scale(capsys, tmp_path):
-    assert main(TABLE1, ["--scale", "huge", "--out", str(tmp_path)]) == 2
+    assert main("table1", ["--scale", "huge", "--out", str(tmp_path)]) == 2
     assert "unknown scale 'huge': choose from demo, quick, paper" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

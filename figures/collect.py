@@ -1,0 +1,115 @@
+"""The run records that a table or figure is made from, and what is missing of them."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from experiments import grid, records
+from experiments.grid import Column, Experiment, Run
+from experiments.records import Record, RecordError
+
+Find = Callable[[Run], Record | None]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What there is of a table's or figure's runs at one scale.
+
+    Attributes:
+        name: the table's or figure's key in `grid.EXPERIMENTS`.
+        scale: one of `grid.PAIRS`.
+        found: every run that it is made from, with its record or None.
+    """
+
+    name: str
+    scale: str
+    found: dict[Run, Record | None]
+
+    @property
+    def experiment(self) -> Experiment:
+        """What it is made from."""
+        return grid.experiment(self.name, self.scale)
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The dataset-model pairs."""
+        return self.experiment.pairs_at(self.scale)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What is compared."""
+        return self.experiment.columns
+
+    @property
+    def seeds(self) -> int:
+        """Runs a cell, when none is missing."""
+        return self.experiment.seeds_at(self.scale)
+
+    def records(self, pair: tuple[str, str], column: Column) -> list[Record]:
+        """The records of one cell, in the order of their seeds."""
+        runs = grid.cell(self.name, self.scale, pair, column)
+        return [record for run in runs if (record := self.found[run]) is not None]
+
+    @property
+    def done(self) -> dict[Run, Record]:
+        """The runs that have a record."""
+        return {run: record for run, record in self.found.items() if record is not None}
+
+    @property
+    def missing(self) -> list[Run]:
+        """The runs that have none."""
+        return [run for run, record in self.found.items() if record is None]
+
+    @property
+    def devices(self) -> list[str]:
+        """Where the records were made."""
+        return sorted({record.config["environment"]["device"] for record in self.done.values()})
+
+    @property
+    def data_notes(self) -> list[str]:
+        """What the records say of their data, such as the word vectors that were used."""
+        return sorted({note for record in self.done.values() if (note := record.config.get("note"))})
+
+
+def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = ()) -> Collection:
+    """Look for the records of a table or figure.
+
+    Args:
+        name: its key in `grid.EXPERIMENTS`.
+        scale: one of `grid.PAIRS`.
+        find: gives the record of a run, or the folder of the records.
+        needs: the parts of a record without which it is left out, with a warning: "history", "bins".
+
+    Raises:
+        ValueError: an unknown name or scale.
+    """
+    find = find if callable(find) else partial(records.find, runs=find)
+    return Collection(name, scale, {run: _with(needs, find(run)) for run in grid.runs_of(name, scale)})
+
+
+def _with(needs: tuple[str, ...], record: Record | None) -> Record | None:
+    try:
+        for part in needs if record is not None else ():
+            getattr(record, part)
+    except RecordError as error:
+        warnings.warn(f"left out: {error}", stacklevel=2)
+        return None
+    return record
+
+
+def how_to_train(collection: Collection) -> str:
+    """The commands that train what is missing, one a dataset-model pair; empty where nothing is."""
+    if not collection.missing:
+        return ""
+    pairs: dict[tuple[str, str], dict[str, list[int]]] = {}
+    for run in collection.missing:
+        method = "+".join((run.method, *run.overrides))
+        pairs.setdefault((run.dataset, run.model), {}).setdefault(method, []).append(run.seed)
+    lines = [f"{len(collection.missing)} runs are missing. To train them:"]
+    for (dataset, model), methods in pairs.items():
+        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}"
+        what = "; ".join(f"{method} seed {','.join(map(str, seeds))}" for method, seeds in methods.items())
+        lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
+    return "\n".join(lines)
