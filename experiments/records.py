@@ -82,19 +82,32 @@ class Record:
         return frame
 
     @cached_property
-    def predictions(self) -> dict[str, np.ndarray]:
-        """`predictions.npz`: val_logits, val_labels, test_logits, test_labels, ood_<name>_logits (float32, int64).
+    def predictions_sha256(self) -> str:
+        """The SHA-256 of `predictions.npz`, which is the one that `result.json` has.
 
-        `result.json` has the file's SHA-256, or a list of two while `experiments.ood` replaces the file.
+        There it is a list of two while `experiments.ood` replaces the file.
 
         Raises:
             RecordError: the file is missing or not the one the run wrote.
         """
         path, known = self.folder / PREDICTIONS, self.result["sha256"][PREDICTIONS]
         known = known if isinstance(known, list) else [known]
-        if not path.exists() or files.sha256(path.read_bytes()) not in known:
+        digest = files.sha256(path.read_bytes()) if path.exists() else ""
+        if digest not in known:
             raise RecordError(f"{path} is missing or damaged: its SHA-256 is not the one in {RESULT}")
-        with np.load(path, allow_pickle=False) as arrays:
+        return digest
+
+    @property
+    def predictions(self) -> dict[str, np.ndarray]:
+        """`predictions.npz`: val_logits, val_labels, test_logits, test_labels, ood_<name>_logits (float32, int64).
+
+        They are read anew each time: those of ImageNet take 200 MB.
+
+        Raises:
+            RecordError: as `predictions_sha256`.
+        """
+        _ = self.predictions_sha256
+        with np.load(self.folder / PREDICTIONS, allow_pickle=False) as arrays:
             return dict(arrays)
 
 

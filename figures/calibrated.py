@@ -6,6 +6,7 @@ from collections.abc import Callable
 import posthoc
 from calibration import ece_em
 from experiments.records import Record, RecordError
+from figures import cache
 from figures.tables import Block
 
 
@@ -17,16 +18,21 @@ def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | No
 
     def score(record: Record) -> float | None:
         try:
-            arrays = record.predictions
+            inputs = record.predictions_sha256
         except RecordError as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
             return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound: the number shows it
-            calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])
-        return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]), num_bins)
+        return cache.number(f"ece_em {num_bins} {name}", inputs, lambda: _compute(name, record, num_bins))
 
     return score
+
+
+def _compute(name: str, record: Record, num_bins: int) -> float:
+    arrays = record.predictions
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound: the number shows it
+        calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])
+    return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]), num_bins)
 
 
 def block(name: str) -> Block:

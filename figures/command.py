@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from experiments import grid
-from figures import products
+from figures import cache, products
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -32,6 +32,7 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     source = products.module(name)
     options = parser(f"python -m figures.{name}", f"{source.__doc__} From run records.").parse_args(arguments)
     folder = options.out / options.scale
+    cache.use(options.out / ".cache")
     try:
         made = products.make(source, options.scale, options.runs, folder)
     except ValueError as error:

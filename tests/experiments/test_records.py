@@ -35,7 +35,8 @@ RUN = tiny_run("ce")
 def test_a_run_without_a_result_is_unfinished(runs):
     (RUN.folder(runs) / records.RESULT).unlink()
     assert not records.is_finished(RUN.folder(runs))
-    assert records.find(RUN, runs) is None
+    with pytest.warns(UserWarning, match="has not ended"):
+        assert records.find(RUN, runs) is None
 
 
 @pytest.mark.parametrize(
