@@ -1,6 +1,6 @@
-"""Numbers that take seconds to compute from a record, kept between calls in one file below the output folder.
+"""What takes seconds to make from records and never changes, remembered between calls in one file below the output.
 
-A number is found again only for equal predictions, equal source code and equal packages; the file can be deleted.
+A key names everything that a value depends on, down to the source code; the file can be deleted at any time.
 """
 
 import hashlib
@@ -12,49 +12,51 @@ from pathlib import Path
 
 from experiments.provenance import ROOT
 
-_numbers: dict[str, float] = {}
+_values: dict[str, float | list[str]] = {}
 _path: Path | None = None  # None: nothing is kept
 
 
 def use(folder: Path | None) -> None:
-    """Keep numbers in `folder` from now on; None: keep none."""
+    """Keep values in `folder` from now on; None: keep none."""
     global _path
-    _numbers.clear()
-    _path = folder / "numbers.jsonl" if folder else None
+    _values.clear()
+    _path = folder / "computed.jsonl" if folder else None
     if _path and _path.exists():
         for line in _path.read_text().splitlines():
             try:
                 entry = json.loads(line)
-                _numbers[entry["key"]] = float(entry["value"])
+                _values[entry["key"]] = entry["value"]
             except (ValueError, KeyError, TypeError):
                 continue  # half a line of a killed process
 
 
-def number(name: str, inputs: str, compute: Callable[[], float]) -> float:
-    """The number that `compute` gives, or the one it gave before.
+def get(key: str) -> float | list[str] | None:
+    """The value kept under a key; None where there is none."""
+    return _values.get(key)
 
-    Args:
-        name: what is computed, with every option.
-        inputs: the SHA-256 of what it is computed from.
-        compute: computes it.
-    """
-    key = f"{name} {inputs} {_code()}"
-    if key not in _numbers:
-        _numbers[key] = compute()
-        if _path:
-            _path.parent.mkdir(parents=True, exist_ok=True)
-            with _path.open("a") as file:
-                file.write(json.dumps({"key": key, "value": _numbers[key]}) + "\n")
-    return _numbers[key]
+
+def put(key: str, value: float | list[str]) -> None:
+    """Keep a value."""
+    _values[key] = value
+    if _path:
+        _path.parent.mkdir(parents=True, exist_ok=True)
+        with _path.open("a") as file:
+            file.write(json.dumps({"key": key, "value": value}) + "\n")
+
+
+def number(key: str, compute: Callable[[], float]) -> float:
+    """The number kept under a key, computed where there is none."""
+    if get(key) is None:
+        put(key, compute())
+    return get(key)
 
 
 @cache
-def _code() -> str:
-    """A digest of what a calibrated score depends on."""
+def code(*folders: str, packages: tuple[str, ...] = ()) -> str:
+    """A digest of the source code in folders of this project, and of the versions of packages."""
     digest = hashlib.sha256()
-    for package in ("calibration", "posthoc"):
-        for path in sorted((ROOT / package).glob("*.py")):
-            digest.update(path.read_bytes())
-    for package in ("numpy", "scipy", "scikit-learn"):
+    for path in sorted(path for folder in folders for path in (ROOT / folder).glob("*.py")):
+        digest.update(path.read_bytes())
+    for package in packages:
         digest.update(metadata.version(package).encode())
     return digest.hexdigest()[:16]

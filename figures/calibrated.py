@@ -22,7 +22,8 @@ def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | No
         except RecordError as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
             return None
-        return cache.number(f"ece_em {num_bins} {name}", inputs, lambda: _compute(name, record, num_bins))
+        code = cache.code("calibration", "posthoc", packages=("numpy", "scipy", "scikit-learn"))
+        return cache.number(f"ece_em {num_bins} {name} {inputs} {code}", lambda: _compute(name, record, num_bins))
 
     return score
 

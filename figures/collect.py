@@ -80,7 +80,7 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
         name: its key in `grid.EXPERIMENTS`.
         scale: one of `grid.PAIRS`.
         find: gives the record of a run, or the folder of the records.
-        needs: the parts of a record without which it is left out, with a warning: "history", "bins".
+        needs: the parts of a record without which it is left out, with a warning; attributes of `Record`.
 
     Raises:
         ValueError: an unknown name or scale.

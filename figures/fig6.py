@@ -1,7 +1,6 @@
 """Figure 6: ROC curves of out-of-distribution detection (`make fig6`)."""
 
 import sys
-import warnings
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.entropy import entropy_auroc, roc
 from experiments.grid import Column
-from experiments.records import Record, RecordError
+from experiments.records import Record
 from figures import curves, style
 from figures.collect import Collection
 from figures.command import main
@@ -27,11 +26,7 @@ def curve(record: Record, names: tuple[str, ...], scaled: bool) -> tuple[np.ndar
         names: what the set is called in the record.
         scaled: with the logits divided by the run's temperature.
     """
-    try:
-        arrays = record.predictions
-    except RecordError as error:
-        warnings.warn(f"left out: {error}", stacklevel=2)
-        return None
+    arrays = record.predictions
     found = [arrays[key] for name in names if (key := f"ood_{name}_logits") in arrays]
     if not found:
         return None
@@ -89,7 +84,7 @@ PICTURE = Picture(
     "patches of two photographs stand for SVHN and digits under strong noise for CIFAR-10-C. Runs without "
     "out-of-distribution logits get them from `python -m experiments.ood --for fig6`.",
     draw=draw,
-    needs=(),
+    needs=("predictions_sha256",),
 )
 
 if __name__ == "__main__":

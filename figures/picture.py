@@ -1,14 +1,15 @@
 """Figures that are drawn from run records alone: what a figure is, and the files it becomes."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from experiments import files
-from figures import style
-from figures.collect import Collection, Find, collect, how_to_train
+from experiments import files, records
+from figures import cache, style
+from figures.collect import Collection, how_to_train
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Picture:
         title: what is shown.
         notes: how to read it: axes, lines, units, bins, which split.
         draw: makes the figure from the records there are, whichever are missing; reads no file but theirs.
-        needs: the parts of a record without which `draw` cannot use it.
+        needs: the parts of a record, attributes of `Record`, without which `draw` cannot use it.
     """
 
     name: str
@@ -30,46 +31,49 @@ class Picture:
     needs: tuple[str, ...] = ("history", "bins")
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure and the records in it."""
+def write(picture: Picture, collection: Collection, folder: Path) -> tuple[str, ...]:
+    """Draw NAME.pdf and NAME.png, unless they are there and nothing has changed, and write the caption NAME.txt.
 
-    picture: Picture
-    collection: Collection
-    figure: Figure
-
-
-def make(picture: Picture, scale: str, find: Find | Path) -> Drawn:
-    """Collect a figure's records and draw what there is.
-
-    Raises:
-        ValueError: an unknown scale.
+    Returns:
+        The suffixes of the files.
     """
-    collection = collect(picture.name, scale, find, picture.needs)
-    return Drawn(picture, collection, picture.draw(collection))
+    key = f"{folder.resolve() / picture.name} {_inputs(collection)}"
+    if cache.get(key) is None or cache.get(key) != _digests(picture, folder):
+        style.save(picture.draw(collection), folder, picture.name)
+        cache.put(key, _digests(picture, folder))
+    files.write_bytes(folder / f"{picture.name}.txt", caption(picture, collection).encode())
+    return ("pdf", "png", "txt")
 
 
-def write(drawn: Drawn, folder: Path) -> list[str]:
-    """Write NAME.pdf, NAME.png and the caption NAME.txt; returns their suffixes."""
-    style.save(drawn.figure, folder, drawn.picture.name)
-    files.write_bytes(folder / f"{drawn.picture.name}.txt", caption(drawn).encode())
-    return ["pdf", "png", "txt"]
+def _inputs(collection: Collection) -> str:
+    """A digest of all that a figure is drawn from."""
+    digest = hashlib.sha256(cache.code("figures", "calibration", packages=("matplotlib", "numpy", "pandas")).encode())
+    for run, record in collection.done.items():
+        digest.update(str(run).encode())
+        for name in (records.CONFIG, records.HISTORY, records.BINS, records.RESULT):  # the last has the predictions'
+            path = record.folder / name
+            digest.update(files.sha256(path.read_bytes() if path.exists() else b"").encode())
+    return digest.hexdigest()
 
 
-def summary(drawn: Drawn) -> str:
+def _digests(picture: Picture, folder: Path) -> list[str]:
+    paths = (folder / f"{picture.name}.{suffix}" for suffix in ("pdf", "png"))
+    return [files.sha256(path.read_bytes()) if path.exists() else "" for path in paths]
+
+
+def summary(picture: Picture, collection: Collection) -> str:
     """The text below the figure: what it shows, of how many runs."""
-    runs = drawn.collection
-    seeds = "one seed" if runs.seeds == 1 else f"{runs.seeds} seeds"
-    text = f"{drawn.picture.notes} Scale: {runs.scale}; {seeds}; from {len(runs.done)} of {len(runs.found)} runs"
-    text += f", on {'; '.join(runs.devices)}." if runs.devices else "."
-    return text + "".join(f" Data: {note}." for note in runs.data_notes)
+    seeds = "one seed" if collection.seeds == 1 else f"{collection.seeds} seeds"
+    text = f"{picture.notes} Scale: {collection.scale}; {seeds}; from {len(collection.done)} of "
+    text += f"{len(collection.found)} runs"
+    text += f", on {'; '.join(collection.devices)}." if collection.devices else "."
+    return text + "".join(f" Data: {note}." for note in collection.data_notes)
 
 
-def caption(drawn: Drawn) -> str:
+def caption(picture: Picture, collection: Collection) -> str:
     """The caption file: the summary, the runs that went in, those that are missing and the command that makes them."""
-    runs = drawn.collection
-    lines = [f"{drawn.picture.title}.", summary(drawn), "", "Drawn from:"]
-    lines += [f"  {run}  (commit {record.commit[:12]})" for run, record in runs.done.items()] or ["  nothing"]
-    if runs.missing:
-        lines += ["", "Missing:", *(f"  {run}" for run in runs.missing), "", how_to_train(runs)]
+    lines = [f"{picture.title}.", summary(picture, collection), "", "Drawn from:"]
+    lines += [f"  {run}  (commit {record.commit[:12]})" for run, record in collection.done.items()] or ["  nothing"]
+    if collection.missing:
+        lines += ["", "Missing:", *(f"  {run}" for run in collection.missing), "", how_to_train(collection)]
     return "\n".join(lines) + "\n"

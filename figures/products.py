@@ -7,7 +7,7 @@ from types import ModuleType
 
 from experiments import files, grid
 from figures import picture, render
-from figures.collect import Collection, Find, how_to_train
+from figures.collect import Collection, Find, collect, how_to_train
 from figures.picture import Picture
 from figures.tables import Filled, fill, to_fill
 
@@ -73,7 +73,7 @@ def make(source: ModuleType, scale: str, find: Find | Path, folder: Path) -> Mad
 
 
 def _make_picture(wanted: Picture, scale: str, find: Find | Path, folder: Path) -> Made:
-    drawn = picture.make(wanted, scale, find)
-    suffixes = tuple(picture.write(drawn, folder))
-    hint = how_to_train(drawn.collection)
-    return Made(wanted.name, wanted.title, suffixes, drawn.collection, picture.summary(drawn), hint)
+    collection = collect(wanted.name, scale, find, wanted.needs)
+    suffixes = picture.write(wanted, collection, folder)
+    shown = picture.summary(wanted, collection)
+    return Made(wanted.name, wanted.title, suffixes, collection, shown, how_to_train(collection))

@@ -1,13 +1,12 @@
 """Reliability diagrams of every method before and after temperature scaling (`make reliability`)."""
 
 import sys
-import warnings
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calibration import bin_stats, equal_width_edges, reliability_diagram, top_label
-from experiments.records import Record, RecordError
+from experiments.records import Record
 from figures import curves, style
 from figures.collect import Collection
 from figures.command import main
@@ -15,12 +14,8 @@ from figures.picture import Picture
 
 
 def panel(ax: Axes, record: Record, scaled: bool, num_bins: int = 15) -> None:
-    """A run's reliability diagram on the test set; nothing, with a warning, where its predictions are damaged."""
-    try:
-        arrays = record.predictions
-    except RecordError as error:
-        warnings.warn(f"left out: {error}", stacklevel=2)
-        return
+    """A run's reliability diagram on the test set."""
+    arrays = record.predictions
     temperature = record.result["temperature"] if scaled else 1.0
     outcomes = top_label(arrays["test_logits"] / temperature, arrays["test_labels"])
     bins = bin_stats(*outcomes, equal_width_edges(num_bins))
@@ -62,7 +57,7 @@ PICTURE = Picture(
     "reach to a bin's accuracy, a dot is its mean confidence: a dot above its bar is over-confidence. ECE: of "
     "these bins. T has the lowest ECE_EM on the validation set.",
     draw=draw,
-    needs=(),
+    needs=("predictions_sha256",),
 )
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
-"""A filled table as Markdown, LaTeX and CSV."""
+"""A filled table as Markdown, LaTeX, CSV and HTML."""
 
 import csv
+import html
 import io
 import re
+from collections.abc import Collection as Container
+from collections.abc import Iterable, Sequence
 
 from figures.names import DATASETS, MODELS
 from figures.tables import Filled
@@ -87,3 +90,48 @@ def long_csv(filled: Filled) -> str:
                 theirs = [cell.paper.value, cell.paper.temperature] if cell.paper else ["", ""]
                 writer.writerow([filled.scale, block, *pair, method, *ours, *theirs])
     return text.getvalue()
+
+
+def html_tables(filled: Filled) -> str:
+    """The table as HTML, one block below the other."""
+    header = ("Dataset", "Model", *(column.title for column in filled.table.columns))
+    parts = []
+    for block in filled.table.blocks:
+        rows = [
+            (
+                DATASETS.get(dataset, dataset),
+                MODELS.get(model, model),
+                *(row[column.key].text(filled.collection.seeds, bold="{}") for column in filled.table.columns),
+            )
+            for (dataset, model), row in filled.cells[block.name].items()
+        ]
+        best = {
+            (i, j + 2)
+            for i, row in enumerate(filled.cells[block.name].values())
+            for j, column in enumerate(filled.table.columns)
+            if row[column.key].best
+        }
+        parts.append(html_table(header, rows, {0, 1}, block.title if len(filled.table.blocks) > 1 else "", best))
+    return "".join(parts)
+
+
+def html_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence],
+    text_columns: Container[int],
+    caption: str = "",
+    best: Container[tuple[int, int]] = (),
+) -> str:
+    """A table as HTML: `text_columns` are aligned to the left, the cells (row, column) in `best` are bold."""
+
+    def cell(tag: str, value, i: int, j: int) -> str:
+        kinds = " ".join(name for name, yes in (("text", j in text_columns), ("best", (i, j) in best)) if yes)
+        attribute = f' class="{kinds}"' if kinds else ""
+        return f"<{tag}{attribute}>{html.escape(str(value))}</{tag}>"
+
+    head = "".join(cell("th", name, -1, j) for j, name in enumerate(header))
+    body = "".join(
+        "<tr>" + "".join(cell("td", value, i, j) for j, value in enumerate(row)) + "</tr>" for i, row in enumerate(rows)
+    )
+    above = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    return f"<table>{above}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -1,0 +1,130 @@
+"""One self-contained HTML page with every table and figure of a scale (`make report`)."""
+
+import base64
+import html
+import sys
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from experiments import files, grid, records
+from experiments.records import Record
+from figures import cache, command, products, render
+from figures.products import Made
+
+NAME = "report.html"
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1rem }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
+th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
+th.text, td.text { text-align: left }
+caption { text-align: left; font-weight: 600; padding: .3rem 0 }
+td.best { font-weight: 700 }
+.wide { overflow-x: auto }
+img { max-width: 100%; height: auto }
+pre { background: #f5f5f5; padding: .6rem; overflow-x: auto; font-size: 13px }
+nav a { margin-right: .9rem }
+.note { color: #555; max-width: 60rem }
+"""
+
+
+def section(made: Made, folder: Path) -> str:
+    """A table or figure, the text below it, and the commands for what is missing."""
+    if made.table:
+        shown = render.html_tables(made.table)
+        note = render.caption(made.table)
+    else:
+        shown, note = "", made.shown
+    if "png" in made.suffixes:
+        picture = base64.b64encode((folder / f"{made.name}.png").read_bytes()).decode()
+        shown += f'<img alt="{html.escape(made.title)}" src="data:image/png;base64,{picture}">'
+    hint = f"<details><summary>what is missing</summary><pre>{html.escape(made.hint)}</pre></details>"
+    return (
+        f'<section id="{made.name}"><h2>{html.escape(made.title)}</h2><div class="wide">{shown}</div>'
+        f'<p class="note">{html.escape(note)}</p>{hint if made.hint else ""}</section>'
+    )
+
+
+def provenance(done: dict[grid.Run, Record]) -> str:
+    """A row a run: where, when it stopped training, by which code, on which data it was made."""
+    header = ("run", "commit", "device", "torch", "epochs", "training (s)", "training data", "SHA-256", "data note")
+    rows = []
+    for run, record in done.items():
+        config, environment = record.config, record.config["environment"]
+        data = config.get("data", {}).get("train", {})
+        rows.append(
+            (
+                str(run),
+                record.commit[:12] + ("+" if record.commit.endswith("+changes") else ""),
+                environment["device"],
+                environment.get("packages", {}).get("torch", ""),
+                config["recipe"]["epochs"],
+                f"{record.result.get('seconds', 0):,.0f}",
+                f"{data.get('samples', 0):,}",
+                data.get("sha256", "")[:12],
+                config.get("note") or "",
+            )
+        )
+    return render.html_table(header, rows, text_columns={0, 1, 2, 7, 8})
+
+
+def page(scale: str, all_made: list[Made], folder: Path) -> str:
+    """The page: contents, every section, and the provenance of every run."""
+    found = {run: record for made in all_made for run, record in made.collection.found.items()}
+    done = {run: record for run, record in found.items() if record is not None}
+    missing = len(found) - len(done)
+    links = " ".join(f'<a href="#{made.name}">{made.name}</a>' for made in all_made)
+    lacking = f" {missing} are missing; each section names the commands that train its own." if missing else ""
+    sections = "".join(section(made, folder) for made in all_made)
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        f"<title>AdaFocal: {scale}</title><style>{STYLE}</style></head><body>"
+        f"<h1>AdaFocal: every table and figure at the scale {scale}</h1>"
+        f"<p>Made from {len(done)} of {len(found)} run records.{lacking} Scores are of the test set unless a figure "
+        "says otherwise; gamma, temperatures and calibrators see the validation set only.</p>"
+        f'<nav>{links} <a href="#runs">runs</a></nav>{sections}'
+        f'<section id="runs"><h2>Where the numbers come from</h2><div class="wide">{provenance(done)}</div>'
+        '<p class="note">A commit with + had changes that were not committed.</p></section></body></html>\n'
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = command.parser(
+        "python -m figures.report", "Every table and figure of a scale, and a page with all of them."
+    )
+    options = parser.parse_args(arguments)
+    folder = options.out / options.scale
+    cache.use(options.out / ".cache")
+    known: dict[grid.Run, Record | None] = {}
+    read = partial(records.find, runs=options.runs)
+
+    def find(run: grid.Run) -> Record | None:
+        """Each record is read once for all tables and figures."""
+        if run not in known:
+            known[run] = read(run)
+        return known[run]
+
+    try:
+        all_made = [
+            products.make(products.module(name), options.scale, find, folder)
+            for name in tqdm(products.names(), unit="table or figure", disable=None)
+        ]
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    files.write_bytes(folder / NAME, page(options.scale, all_made, folder).encode())
+    missing = [run for run, record in known.items() if record is None]
+    there = f"{len(known) - len(missing)} of {len(known)}"
+    print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")
+    if missing:
+        print(f"{len(missing)} runs are missing: the page names the commands that train them, table by table")
+    print(f"written: {folder}/ and {folder / NAME}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
