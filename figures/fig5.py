@@ -69,11 +69,11 @@ def _signed_log(ax: Axes, gammas: list[np.ndarray]) -> None:
     """A logarithmic axis on both sides of 0, the same for all bins: gamma is a product of factors."""
     ax.set_yscale("symlog", linthresh=0.2, linscale=0.3)
     values = np.concatenate([[1.0], *gammas])
-    low, high = min(values.min(), 0.5), max(values.max(), 2.0)
-    ticks = [tick for tick in (-2, -0.5, 0.2, 1, 5, 20) if low * 1.3 - 0.1 <= tick <= high * 1.3]
+    low, high = min(1.3 * values.min(), 0.12), 1.3 * max(values.max(), 2.0)
+    ticks = [tick for tick in (-2, -0.5, 0.2, 1, 5, 20) if low <= tick <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.minorticks_off()
-    ax.set_ylim(low * 1.3 if low < 0 else 0.12, high * 1.3)
+    ax.set_ylim(low, high)
 
 
 PICTURE = Picture(

@@ -14,11 +14,12 @@ from figures import cache, command, products, render
 from figures.products import Made
 
 NAME = "report.html"
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser fetches nothing from elsewhere
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+body { font: 14px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1rem }
 table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .7rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
+th, td { padding: .2rem .5rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 th.text, td.text { text-align: left }
 caption { text-align: left; font-weight: 600; padding: .3rem 0 }
 td.best { font-weight: 700 }
@@ -80,6 +81,7 @@ def page(scale: str, all_made: list[Made], folder: Path) -> str:
     sections = "".join(section(made, folder) for made in all_made)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
         f"<title>AdaFocal: {scale}</title><style>{STYLE}</style></head><body>"
         f"<h1>AdaFocal: every table and figure at the scale {scale}</h1>"
