@@ -90,7 +90,7 @@ class Record:
         Raises:
             RecordError: the file is missing or not the one the run wrote.
         """
-        path, known = self.folder / PREDICTIONS, self.result["sha256"][PREDICTIONS]
+        path, known = self.folder / PREDICTIONS, self.result.get("sha256", {}).get(PREDICTIONS)
         known = known if isinstance(known, list) else [known]
         digest = files.sha256(path.read_bytes()) if path.exists() else ""
         if digest not in known:

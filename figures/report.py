@@ -71,9 +71,8 @@ def provenance(done: dict[grid.Run, Record]) -> str:
     return render.html_table(header, rows, text_columns={0, 1, 2, 7, 8})
 
 
-def page(scale: str, all_made: list[Made], folder: Path) -> str:
-    """The page: contents, every section, and the provenance of every run."""
-    found = {run: record for made in all_made for run, record in made.collection.found.items()}
+def page(scale: str, all_made: list[Made], found: dict[grid.Run, Record | None], folder: Path) -> str:
+    """The page: contents, every section, and the provenance of every run that was found."""
     done = {run: record for run, record in found.items() if record is not None}
     missing = len(found) - len(done)
     links = " ".join(f'<a href="#{made.name}">{made.name}</a>' for made in all_made)
@@ -118,7 +117,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    files.write_bytes(folder / NAME, page(options.scale, all_made, folder).encode())
+    files.write_bytes(folder / NAME, page(options.scale, all_made, known, folder).encode())
     missing = [run for run, record in known.items() if record is None]
     there = f"{len(known) - len(missing)} of {len(known)}"
     print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")

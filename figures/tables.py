@@ -156,14 +156,19 @@ def to_fill(filled: Filled) -> str:
     return "\n".join(filter(None, lines))
 
 
+def percent(part: str, score: str) -> Callable[[Record], float | None]:
+    """A score of a part of `result.json` in percent, as a function of a record; None where an old record lacks it."""
+    return lambda record: 100 * record.result[part][score] if score in record.result[part] else None
+
+
 def before_after(score: str) -> tuple[Block, Block]:
     """Two blocks with a score of `calibration.summary` in percent: before, and after temperature scaling with T."""
     return (
-        Block("before", "Before temperature scaling", lambda record: 100 * record.result["test"][score]),
+        Block("before", "Before temperature scaling", percent("test", score)),
         Block(
             "after",
             "After temperature scaling",
-            lambda record: 100 * record.result["test_scaled"][score],
+            percent("test_scaled", score),
             temperature=lambda record: record.result["temperature"],
         ),
     )
@@ -189,6 +194,6 @@ def score_table(name: str, label: str, notes: str, table: str = "") -> Table:
 
 def ablation_table(name: str, title: str, notes: str) -> Table:
     """A table of ECE_EM before and after temperature scaling, and of the error, over the columns of an ablation."""
-    error = Block("error", "Error", lambda record: 100 * record.result["test"]["error"])
+    error = Block("error", "Error", percent("test", "error"))
     notes += " ECE_EM (%) over 15 equal-mass bins and error (%), on the test set."
     return Table(name, f"{title}: test ECE_EM and error (%)", notes, (*before_after("ece_em"), error))

@@ -1,0 +1,49 @@
+"""All finished records below a folder as one pandas table, for notebooks and questions of one's own."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.records import CONFIG, PUBLISHED, RESULT
+
+PARTS = ("val", "test", "val_scaled", "test_scaled")
+
+
+def frame(*folders: str | Path) -> pd.DataFrame:
+    """A row a finished run, whichever its scale and overrides; a damaged record is left out with a warning.
+
+    Args:
+        folders: where to look; none takes the published records.
+
+    Returns:
+        Columns scale, dataset, model, method, overrides ("" or "key=value+..."), seed, temperature, seconds, commit,
+        folder, and every score of the parts val, test, val_scaled, test_scaled as <part>_<score> (fractions; NLL in
+        nats). Sorted by run.
+    """
+    rows = []
+    for root in folders or (PUBLISHED,):
+        for path in sorted(Path(root).rglob(RESULT)):
+            try:
+                rows.append(_row(path.parent))
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                warnings.warn(f"left out: {path.parent} is damaged: {type(error).__name__}: {error}", stacklevel=2)
+    keys = ["scale", "dataset", "model", "method", "overrides", "seed"]
+    return pd.DataFrame(rows, columns=None if rows else keys).sort_values(keys, ignore_index=True)
+
+
+def _row(folder: Path) -> dict:
+    config = json.loads((folder / CONFIG).read_text())
+    result = json.loads((folder / RESULT).read_text())
+    recipe = config["recipe"]
+    return {
+        **{name: recipe[name] for name in ("scale", "dataset", "model", "method")},
+        "overrides": folder.parent.name.partition("+")[2],
+        "seed": config["seed"],
+        "temperature": result["temperature"],
+        "seconds": result.get("seconds"),
+        "commit": config["environment"].get("git_commit"),
+        "folder": str(folder),
+        **{f"{part}_{name}": value for part in PARTS for name, value in result[part].items()},
+    }
