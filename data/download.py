@@ -6,6 +6,7 @@ import http.client
 import os
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ def fetch(
                         verify(part)
                     os.replace(part, target)
                     return
-                except (OSError, http.client.HTTPException, _BadDownloadError, DataError) as error:
+                except (OSError, http.client.HTTPException, _BadDownloadError, ValueError) as error:
                     failures.append((place, error))
                 finally:
                     part.unlink(missing_ok=True)
@@ -72,13 +73,24 @@ def fetch(
 
 
 def _reason(error: Exception) -> str:
+    reason = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
     if isinstance(error, urllib.error.HTTPError):
-        return f"HTTP status {error.code}"
-    return str(getattr(error, "reason", None) or error) or type(error).__name__
+        return f"HTTP status {error.code}" + (f", {reason}" if error.code < 400 else "")  # a bad redirection
+    return reason
 
 
 class _BadDownloadError(Exception):
     """The server's bytes are not the file."""
+
+
+class _StaysSecure(urllib.request.HTTPRedirectHandler):
+    """Follows redirections to http or https, but none from https to http, where anybody could change the bytes."""
+
+    def redirect_request(self, request, response, code, message, headers, url):
+        scheme = urllib.parse.urlsplit(url).scheme
+        if scheme not in ("http", "https") or (request.type == "https" and scheme != "https"):
+            raise DataError(f"it redirects to {url}, which is not followed")
+        return super().redirect_request(request, response, code, message, headers, url)
 
 
 def _download(url: str, part: Path, algorithm: str, expected: str | None) -> None:
@@ -97,8 +109,10 @@ def _download(url: str, part: Path, algorithm: str, expected: str | None) -> Non
 def _download_once(url: str, part: Path, algorithm: str, expected: str | None) -> None:
     digest, received = hashlib.new(algorithm, usedforsecurity=False), 0
     with contextlib.ExitStack() as stack:
-        response = stack.enter_context(urllib.request.urlopen(url, timeout=TIMEOUT))
-        length = int(response.headers.get("Content-Length") or 0)
+        opener = urllib.request.build_opener(_StaysSecure)
+        response = stack.enter_context(opener.open(url, timeout=TIMEOUT))
+        length = response.headers.get("Content-Length", "")
+        length = int(length) if length.isdecimal() else 0
         bar = tqdm(total=length or None, desc=part.stem, unit="B", unit_scale=True, disable=None)
         stack.enter_context(bar)
         file = stack.enter_context(open(part, "wb"))

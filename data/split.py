@@ -100,7 +100,9 @@ class Split(Dataset, ABC):
         """Number of batches that `train_batches(batch_size, ..., start=0)` gives."""
         return len(cut_batches(len(self), batch_size, merge_single=True))
 
-    def train_batches(self, batch_size: int, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+    def train_batches(
+        self, batch_size: int, seed: int, epoch: int, start: int = 0, part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         """Shuffled, augmented batches of one epoch; every sample comes once.
 
         The last, smaller batch is kept; a last batch of one sample is merged into the one before it, as batch
@@ -111,15 +113,26 @@ class Split(Dataset, ABC):
             seed: seed of order and augmentation, >= 0.
             epoch: number of the epoch, >= 0; every epoch has its own order and draws.
             start: batches to skip, so that a run goes on in the middle of an epoch with the batches it lacks.
+            part: (rank, size) of one of several processes, which gets its `share` of every batch.
         """
         if start < 0:
             raise ValueError(f"start must be >= 0, got {start}")
         order, cuts = self._train_order(batch_size, seed, epoch)
-        return self._batches(order, cuts[start:], seed, epoch)
+        cuts = [share(cut, part) for cut in cuts[start:]]
+        return self._batches(order, cuts, seed, epoch)
 
-    def eval_batches(self, batch_size: int) -> Iterator[Batch]:
-        """Every sample once, without augmentation: images in order, texts by length; `Batch.index` tells."""
-        return self._batches(self._eval_order(), cut_batches(len(self), batch_size), seed=None, epoch=0)
+    def batch_sizes(self, batch_size: int, seed: int, epoch: int) -> list[int]:
+        """The number of samples of every batch of an epoch."""
+        return [cut.stop - cut.start for cut in self._train_order(batch_size, seed, epoch)[1]]
+
+    def eval_batches(self, batch_size: int, part: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
+        """Every sample once, without augmentation: images in order, texts by length; `Batch.index` tells.
+
+        Of several processes the one with part (rank, size) gets every size-th batch: whole ones, so that logits are
+        the same to the last bit however many there are.
+        """
+        rank, size = part
+        return self._batches(self._eval_order(), cut_batches(len(self), batch_size)[rank::size], seed=None, epoch=0)
 
     def _train_order(self, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, list[slice]]:
         """An order of the samples and the slices of it that are the epoch's batches."""
@@ -128,6 +141,23 @@ class Split(Dataset, ABC):
 
     def _eval_order(self) -> Tensor:
         return torch.arange(len(self))
+
+
+def is_shared(samples: int, size: int) -> bool:
+    """Whether a batch is large enough to be shared by processes: batch normalisation needs two samples in each."""
+    return size > 1 and samples >= 2 * size
+
+
+def share(cut: slice, part: tuple[int, int]) -> slice:
+    """What the process `part` = (rank, size) gets of a batch: neighbours, as evenly as can be.
+
+    Of a batch that is too small to be shared every process gets all.
+    """
+    rank, size = part
+    samples = cut.stop - cut.start
+    if not is_shared(samples, size):
+        return cut
+    return slice(cut.start + samples * rank // size, cut.start + samples * (rank + 1) // size)
 
 
 def cut_batches(num_samples: int, batch_size: int, merge_single: bool = False) -> list[slice]:

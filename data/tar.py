@@ -9,7 +9,19 @@ from .errors import DataError
 from .tree import MAX_MEMBER_BYTES, check_member
 
 MAX_TOTAL_BYTES = 2**30  # far above any corpus here: an archive that claims more would only fill the memory
+MAX_HEADER_BYTES = 2**20  # of a long name or extended header, which tarfile reads whole before it names a member
 CHUNK = 2**20
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose header is refused before tarfile reads what it claims."""
+
+    @classmethod
+    def frombuf(cls, buf, encoding, errors):
+        member = super().frombuf(buf, encoding, errors)
+        if not (member.isfile() or member.isdir()) and member.size > MAX_HEADER_BYTES:
+            raise DataError(f"a header claims {member.size:,} bytes")
+        return member
 
 
 def read_tar(archive: Path) -> dict[str, bytes]:
@@ -22,7 +34,7 @@ def read_tar(archive: Path) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     total = 0
     try:
-        with tarfile.open(archive, "r:*") as tar:
+        with tarfile.open(archive, "r:*", tarinfo=_Member) as tar:
             for member in tar:
                 check_member(archive, member.name)
                 parts = [part for part in member.name.split("/") if part not in ("", ".")]

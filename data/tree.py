@@ -1,6 +1,7 @@
 """Read-only trees of files, in a folder or in the members of zip archives (which are never unpacked)."""
 
 import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -75,10 +76,10 @@ class FolderTree(Tree):
 
     def _add(self, path: str) -> None:
         try:
-            stat = os.stat(os.path.join(self.where, path))
+            found = os.stat(os.path.join(self.where, path))
         except OSError as error:
             raise DataError(f"cannot read {self._folder / path}: {error.strerror}") from error
-        self.files[path] = File(stat.st_size, stat.st_mtime_ns)
+        self.files[path] = File(found.st_size, found.st_mtime_ns)
 
     def read(self, path: str) -> bytes:
         """The content of one file. Raises DataError naming one that cannot be read."""
@@ -97,7 +98,7 @@ class ZipTree(Tree):
 
     Raises:
         DataError: naming an archive that is truncated or no zip, or a member that is absolute, has `..` in its
-            path, is encrypted, too large, or in the archives twice.
+            path, is a link or a device, encrypted, too large, or in the archives twice.
     """
 
     def __init__(self, archives: list[Path], strip: str):
@@ -128,8 +129,7 @@ class ZipTree(Tree):
             if info.is_dir():
                 self.folders.add(path)
                 continue
-            if info.flag_bits & 1 or info.file_size > MAX_MEMBER_BYTES:
-                reason = "is encrypted" if info.flag_bits & 1 else f"claims {info.file_size} bytes"
+            if reason := _refusal(info):
                 raise DataError(f"{archive}: member {info.filename!r} {reason}")
             if path in self._members:
                 raise DataError(f"{archive}: member {info.filename!r} comes twice in {self.where}")
@@ -148,6 +148,15 @@ class ZipTree(Tree):
         """Close the archives."""
         for opened in self._open:
             opened.close()
+
+
+def _refusal(info: zipfile.ZipInfo) -> str:
+    """Why a member is not read; "" if it is."""
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):  # 0: made where files have no type
+        return "is a link or a device"
+    if info.flag_bits & 1:
+        return "is encrypted"
+    return f"claims {info.file_size} bytes" if info.file_size > MAX_MEMBER_BYTES else ""
 
 
 def check_member(archive: Path, name: str) -> None:

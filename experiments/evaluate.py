@@ -1,83 +1,33 @@
-"""Logits of a split, and the rows that an epoch adds to a run's record."""
+"""Logits of a split."""
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_label
+from experiments.distributed import ALONE, World
 
 
 @torch.no_grad()
-def predict(model: nn.Module, split, batch_size: int) -> Tensor:
+def predict(model: nn.Module, split, batch_size: int, world: World = ALONE) -> Tensor:
     """[N, K] float32 logits of a split, in its order, with the model in eval mode.
 
-    The model is left in the mode it was found in. Batches may come in any order (texts come by length).
+    The model is left in the mode it was found in. Batches may come in any order (texts come by length). Several
+    processes compute a part each, and all get all of it, the same to the last bit.
     """
     training = model.training
     model.eval()
+    world.same_buffers(model)
     try:
         logits = None
-        for batch in split.eval_batches(batch_size):
+        for batch in split.eval_batches(batch_size, world.part):
             part = model(batch.inputs).float()
-            logits = part.new_empty(len(split), part.shape[1]) if logits is None else logits
+            logits = part.new_zeros(len(split), part.shape[1]) if logits is None else logits
             logits[batch.index] = part
-        return logits
+        return logits if world.size == 1 else _add_up(logits, split, world)
     finally:
         model.train(training)
 
 
-class TrainingConfidence:
-    """What the model gave each training sample when an epoch's step reached it.
-
-    Attributes:
-        p_true: [N] float32, probability of the true class.
-        p_top: [N] float32, probability of the predicted class.
-    """
-
-    def __init__(self, num_samples: int, device: torch.device):
-        self.p_true = torch.zeros(num_samples, device=device)
-        self.p_top = torch.zeros(num_samples, device=device)
-
-    @torch.no_grad()
-    def add(self, index: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Keep a batch: index [B] of the samples, logits [B, K], labels [B]. Waits for no device."""
-        p = torch.softmax(logits.float(), dim=1)
-        self.p_true[index] = p.gather(1, labels[:, None])[:, 0]
-        self.p_top[index] = p.amax(dim=1)
-
-
-def epoch_scores(prefix: str, logits: Tensor, labels: Tensor, num_bins: int) -> dict[str, float]:
-    """All scores of a split, as columns of `history.csv`."""
-    return {f"{prefix}_{name}": value for name, value in summary(logits, labels, num_bins).items()}
-
-
-def bin_rows(
-    epoch: int, logits: Tensor, labels: Tensor, seen: TrainingConfidence, gammas: Tensor | None, num_bins: int
-) -> list[dict]:
-    """The rows of `bins.csv` for one epoch, one a bin.
-
-    Columns: the validation set's equal-mass bins (val_lower, val_upper, val_count, val_confidence = C_val,
-    val_accuracy = A_val); gamma after the epoch's update (empty for losses without one a bin); the training samples
-    of the epoch in those same bins (train_true_count, train_true_confidence = C_train of the true class, and the same
-    for the top class, each sample binned by the probability that is averaged); and the training samples in equal-mass
-    bins of their own (own_true_lower, ... and own_top_lower, ...). Accuracy in the "true" columns has no meaning and
-    is left out.
-    """
-    confidence, correct = top_label(logits, labels)
-    val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins))
-    columns = {f"val_{name}": getattr(val, name) for name in ("lower", "upper", "count", "confidence", "accuracy")}
-    columns["gamma"] = np.full(num_bins, np.nan) if gammas is None else gammas.double().cpu().numpy()
-    for name, p in (("true", seen.p_true), ("top", seen.p_top)):
-        p = p.double().cpu().numpy()
-        common, own = _means(p, val.edges), _means(p, equal_mass_edges(p, num_bins))
-        columns |= {f"train_{name}_{what}": getattr(common, what) for what in ("count", "confidence")}
-        columns |= {f"own_{name}_{what}": getattr(own, what) for what in ("lower", "upper", "count", "confidence")}
-    return [
-        {"epoch": epoch, "bin": b} | {name: values[b].item() for name, values in columns.items()}
-        for b in range(num_bins)
-    ]
-
-
-def _means(p: np.ndarray, edges: np.ndarray) -> BinStats:
-    """Count and mean of p in bins; there is no accuracy to speak of."""
-    return bin_stats(p.clip(0, 1), np.zeros(len(p), dtype=bool), edges)
+def _add_up(logits: Tensor | None, split, world: World) -> Tensor:
+    """The rows of all processes; one that had no batch has no logits."""
+    classes = max(map(int, world.all_of(torch.tensor([0 if logits is None else logits.shape[1]]))))
+    return world.add_up(torch.zeros(len(split), classes, device=split.device) if logits is None else logits)

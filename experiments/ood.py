@@ -17,13 +17,13 @@ from tqdm import tqdm
 
 import data
 from experiments import checkpoint, files, grid, records
+from experiments.build import build_model
 from experiments.entropy import entropy, entropy_auroc, roc
 from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
 from experiments.records import PREDICTIONS, RESULT, Record
 from experiments.train import INTERRUPTED, REFUSED, add_common_options, pick_device
-from experiments.trainer import build_model
 
 __all__ = ["NoCheckpoint", "entropy", "entropy_auroc", "evaluate", "lacking", "main", "roc", "sets_of"]
 NEW = "predictions.new.npz"

@@ -1,24 +1,30 @@
 """Train one run: `python -m experiments.train --help`."""
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 import data
-from experiments import checkpoint, records
+from experiments import checkpoint, distributed, records
+from experiments.distributed import ALONE, World
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
 from experiments.recipes import METHODS, SCALES
-from experiments.trainer import CannotResume, Training, TrainingDiverged
+from experiments.signals import noticed
+from experiments.trainer import CannotResume, Preempted, Training, TrainingDiverged
 from models import MODELS
 
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
 INTERRUPTED = 130  # exit status after Ctrl-C
+PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
 EXPLAINED = (RunIsLocked, CannotResume, TrainingDiverged, OSError)  # errors whose message is all the user needs
 
 
@@ -32,6 +38,8 @@ def train(
     pretrained: Path | None = None,
     say: Callable[[str], None] = print,
     on_epoch: Callable[[dict], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    world: World = ALONE,
 ) -> dict:
     """Train a run unless its finished record is there; a run cut short goes on from its checkpoint.
 
@@ -47,16 +55,18 @@ def train(
         pretrained: folder of the recipe's pretrained encoder; None looks in the data root.
         say: gets a line for what the user should know.
         on_epoch: called after every epoch with its row of `history.csv`.
+        should_stop: asked after every step; once it says yes, the run writes a checkpoint and stops.
+        world: the processes that train it together.
 
     Returns:
         `result.json`.
 
     Raises:
         ValueError: data or options that do not fit; `records.RecordError` for a record of another recipe.
-        RunIsLocked, CannotResume, TrainingDiverged: see there.
+        RunIsLocked, CannotResume, TrainingDiverged, Preempted: see there.
     """
     folder = run.folder(runs)
-    if (found := _finished(run, folder, say)) is not None:
+    if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
         return found
     recipe = run.recipe
     if recipe.threads:
@@ -66,15 +76,44 @@ def train(
         pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
         options |= {"tokenizer": str(pretrained)}
     splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
-    folder.mkdir(parents=True, exist_ok=True)
-    with only_writer(folder):
-        if (found := _finished(run, folder, say)) is not None:  # by the process that held the lock before us
+    with ExitStack() as held:
+        _first(world, lambda: _hold(folder, held))
+        found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
+        if found is not None:
             return found
         result = Training(
-            run, splits, folder, torch.device(device), pretrained, checkpoint_seconds, say=say, on_epoch=on_epoch
+            run,
+            splits,
+            folder,
+            torch.device(device),
+            pretrained,
+            checkpoint_seconds,
+            say=say,
+            on_epoch=on_epoch,
+            should_stop=should_stop,
+            world=world,
         ).run()
-        (folder / checkpoint.PREVIOUS).unlink(missing_ok=True)
+        _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
         return result
+
+
+def _hold(folder: Path, held: ExitStack) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    held.enter_context(only_writer(folder))
+
+
+def _first(world: World, what: Callable[[], Any]) -> Any:
+    """What the process of rank 0 alone does, or finds out; an error of its is an error of all."""
+    result = error = None
+    if world.writes:
+        try:
+            result = what()
+        except (ValueError, *EXPLAINED) as raised:
+            error = raised
+    result, error = world.agreed((result, error))
+    if error is not None:
+        raise error
+    return result
 
 
 def _finished(run: Run, folder: Path, say: Callable[[str], None]) -> dict | None:
@@ -129,7 +168,9 @@ def _arguments() -> argparse.ArgumentParser:
         "A finished run is not trained again; one that was cut short goes on from its last checkpoint and ends in "
         "the same record as if it had never stopped.",
         epilog="example: python -m experiments.train --dataset cifar10 --model resnet50 --method adafocal --seed 0 "
-        "--scale paper --data-root ~/datasets",
+        "--scale paper --data-root ~/datasets. Several GPUs on one run: torchrun --nproc_per_node=4 -m "
+        "experiments.train ...; the batch is the recipe's, shared among them. Exit status: 0 finished, 2 refused, 75 "
+        "stopped by SIGTERM, SIGUSR1 or SIGUSR2 after a checkpoint, 130 interrupted.",
     )
     parser.add_argument("--dataset", required=True, help=f"one of {', '.join(data.DATASETS)}")
     parser.add_argument("--model", required=True, help=f"one of {', '.join(MODELS)}")
@@ -171,11 +212,15 @@ def main(arguments: list[str] | None = None) -> int:
         run = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, tuple(overrides))
         device = pick_device(options.device)
         recipe = run.recipe
-        print(f"{run} on {device}: {recipe.epochs} epochs -> {run.folder(options.runs)}", flush=True)
+        if int(os.environ.get("RANK", "0")) == 0:
+            print(f"{run} on {device}: {recipe.epochs} epochs -> {run.folder(options.runs)}", flush=True)
         late = [milestone for milestone in recipe.milestones if milestone >= recipe.epochs]
         if late:
             print(f"note: milestones {late} lie beyond the last of {recipe.epochs} epochs: lr stays as it is there")
-        with EpochProgress(recipe.epochs) as progress:
+        world = distributed.start(device)
+        if device == "cuda" and world.size > 1:
+            device = f"cuda:{world.local_rank}"
+        with EpochProgress(recipe.epochs, quiet=not world.writes) as progress, noticed() as should_stop:
             result = train(
                 run,
                 data_root=options.data_root,
@@ -186,13 +231,22 @@ def main(arguments: list[str] | None = None) -> int:
                 pretrained=options.pretrained,
                 say=progress.say,
                 on_epoch=progress,
+                should_stop=should_stop,
+                world=world,
             )
+    except Preempted as stopped:
+        print(f"{stopped}: the same command goes on from there", file=sys.stderr)
+        return PREEMPTED
     except (ValueError, *EXPLAINED) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return INTERRUPTED
+    finally:
+        distributed.stop()
+    if not world.writes:
+        return 0
     test, scaled = result["test"], result["test_scaled"]
     print(
         f"test error {100 * test['error']:.2f} %, ECE_EM ({recipe.num_bins} bins) {100 * test['ece_em']:.2f} % before "
@@ -204,9 +258,9 @@ def main(arguments: list[str] | None = None) -> int:
 class EpochProgress:
     """A bar over epochs on a terminal; elsewhere a line now and then, for who follows the log of a job."""
 
-    def __init__(self, epochs: int, seconds_between_lines: float = 10.0):
-        self.bar = tqdm(total=epochs, unit="epoch", disable=None)
-        self.between, self.last = seconds_between_lines, time.monotonic()
+    def __init__(self, epochs: int, seconds_between_lines: float = 10.0, quiet: bool = False):
+        self.bar = tqdm(total=epochs, unit="epoch", disable=quiet or None)
+        self.between, self.last, self.quiet = seconds_between_lines, time.monotonic(), quiet
 
     def __enter__(self) -> "EpochProgress":
         return self
@@ -216,13 +270,14 @@ class EpochProgress:
 
     def say(self, text: str) -> None:
         """Print a line without tearing the bar."""
-        tqdm.write(text, file=sys.stdout)
+        if not self.quiet:
+            tqdm.write(text, file=sys.stdout)
 
     def __call__(self, row: dict) -> None:
         """Show an epoch's row of `history.csv`."""
         text = f"val error {100 * row['val_error']:.2f} %, val ECE_EM {100 * row['val_ece_em']:.2f} %"
         if self.bar.disable:
-            if time.monotonic() - self.last >= self.between:
+            if not self.quiet and time.monotonic() - self.last >= self.between:
                 print(f"epoch {row['epoch']}: train loss {row['train_loss']:.4f}, {text}", flush=True)
                 self.last = time.monotonic()
             return

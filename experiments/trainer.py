@@ -10,14 +10,15 @@ from torch import nn
 
 import data
 import losses
-import models
 from calibration import summary
-from data import Split, Splits
+from data import Splits
 from experiments import checkpoint, files, records
-from experiments.evaluate import TrainingConfidence, bin_rows, epoch_scores, predict
+from experiments.build import build_model, build_optimizer, learning_rate
+from experiments.distributed import ALONE, World
+from experiments.epoch import EpochPart, bin_rows, epoch_scores
+from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.provenance import environment
-from experiments.recipes import Recipe
 from posthoc import TemperatureScaling
 
 
@@ -25,22 +26,16 @@ class TrainingDiverged(RuntimeError):
     """The loss became NaN or infinite."""
 
 
+class Preempted(RuntimeError):
+    """The run was asked to stop, and did so after a checkpoint."""
+
+
 class CannotResume(RuntimeError):
     """The checkpoint is of another recipe, seed or data."""
 
 
-def learning_rate(recipe: Recipe, step: int, steps_an_epoch: int) -> float:
-    """The learning rate of a step (0-based).
-
-    Schedule "milestones": multiplied by `lr_factor` at every milestone passed. "linear": up from 0 in the first
-    `warmup` of all steps, then down to what would be 0 after the last one, as `get_linear_schedule_with_warmup` of
-    transformers.
-    """
-    if recipe.schedule == "linear":
-        total = recipe.epochs * steps_an_epoch
-        rising = int(recipe.warmup * total)
-        return recipe.lr * (step / rising if step < rising else (total - step) / (total - rising))
-    return recipe.lr * recipe.lr_factor ** sum(step // steps_an_epoch >= epoch for epoch in recipe.milestones)
+LONG = 10  # within an epoch, checkpoints are so many times rarer than at its end
+LOOK_EVERY = 50  # steps between two looks at the clock for that
 
 
 class Training:
@@ -55,6 +50,8 @@ class Training:
         checkpoint_seconds: shortest time between two checkpoints, which are taken at the end of an epoch.
         say: gets a line for what the user should know.
         on_epoch: called after every epoch with its row of `history.csv`.
+        should_stop: asked after every step; once it says yes, the run writes a checkpoint and stops.
+        world: the processes that train it together; the one of rank 0 writes.
     """
 
     def __init__(
@@ -67,20 +64,29 @@ class Training:
         checkpoint_seconds: float = 60.0,
         say: Callable[[str], None] = print,
         on_epoch: Callable[[dict], None] = lambda row: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        world: World = ALONE,
     ):
         self.run_id, self.recipe, self.folder, self.device = run, run.recipe, folder, device
         self.checkpoint_seconds, self.say, self.on_epoch = checkpoint_seconds, say, on_epoch
+        self.should_stop, self.world = should_stop, world
         self.train, self.val, self.test = (split.to(device) for split in splits)
         self.pretrained_sha256 = data.weights_sha256(pretrained) if pretrained else None
 
         torch.manual_seed(run.seed)
-        self.model = build_model(self.recipe, self.train, pretrained).to(device)
+        self.model = build_model(self.recipe, self.train, pretrained)
+        if self.recipe.sync_batch_norm:
+            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+        self.model.to(device)
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
         )
         self.adapts = hasattr(self.loss, "update")  # to the validation set
         self.optimizer = build_optimizer(self.recipe, self.model)
         self.epoch, self.steps = 0, 0  # both count what is done
+        self.part: EpochPart | None = None  # of an epoch that has begun
+        if world.size > 1:  # every process draws its own dropout
+            torch.manual_seed(run.seed * 1000 + world.rank)
         self.history: list[dict] = []
         self.bins: list[dict] = []
         self.val_logits = self.test_logits = None
@@ -90,68 +96,118 @@ class Training:
 
         Raises:
             TrainingDiverged: the loss became NaN or infinite; the last checkpoint is kept.
+            Preempted: `should_stop` said so.
         """
         self.restore()
-        files.write_json(self.folder / records.CONFIG, self.config())
-        history = files.CsvLog(self.folder / records.HISTORY, self.history)
-        bins = files.CsvLog(self.folder / records.BINS, self.bins)
-        saved = time.monotonic()
+        self.step_model = self.world.wrap(self.model, self.device)  # the one that a step calls
+        if self.world.writes:
+            files.write_json(self.folder / records.CONFIG, self.config())
+            history = files.CsvLog(self.folder / records.HISTORY, self.history)
+            bins = files.CsvLog(self.folder / records.BINS, self.bins)
+        self.saved = time.monotonic()
         while self.epoch < self.recipe.epochs:
             row, bin_rows = self.train_epoch()
-            history.extend([row])
-            bins.extend(bin_rows)
+            if self.world.writes:
+                history.extend([row])
+                bins.extend(bin_rows)
             self.history.append(row)
             self.bins += bin_rows
             self.epoch += 1
-            if time.monotonic() - saved >= self.checkpoint_seconds or self.epoch == self.recipe.epochs:
-                checkpoint.save(self.folder, self.state())
-                saved = time.monotonic()
+            self.part = None
+            last = self.epoch == self.recipe.epochs
+            if last or self.world.agreed(time.monotonic() - self.saved >= self.checkpoint_seconds):
+                self.save()
             self.on_epoch(row)
+            if not last and self.world.any(self.should_stop()):
+                self.stop()
         return self.finish()
 
     def train_epoch(self) -> tuple[dict, list[dict]]:
-        """One pass over the training split, the gamma update, and the epoch's rows of history.csv and bins.csv."""
+        """The rest of a pass over the training split, the gamma update, and the epoch's rows of history and bins."""
         recipe, begin = self.recipe, time.monotonic()
-        steps_an_epoch = self.train.num_batches(recipe.batch_size)
-        seen = TrainingConfidence(len(self.train), self.device)
-        total = torch.zeros((), device=self.device, dtype=torch.float64)
+        order = {"batch_size": recipe.batch_size, "seed": self.run_id.seed, "epoch": self.epoch}
+        sizes = self.train.batch_sizes(**order)
+        if self.part is None:
+            self.part = EpochPart(len(self.train), self.device)
+        part, before = self.part, self.part.seconds
 
         self.model.train()
-        for batch in self.train.train_batches(recipe.batch_size, seed=self.run_id.seed, epoch=self.epoch):
-            logits = self.model(batch.inputs)
-            loss = self.loss(logits, batch.labels)
+        for batch in self.train.train_batches(**order, start=part.steps, part=self.world.part):
+            logits, index, labels = self.world.whole_batch(
+                self.step_model(batch.inputs), batch.index, batch.labels, sizes[part.steps]
+            )
+            loss = self.loss(logits, labels)
             self.check_finite(loss)
             self.optimizer.zero_grad()
             loss.backward()
-            lr = learning_rate(recipe, self.steps, steps_an_epoch)
+            lr = learning_rate(recipe, self.steps, len(sizes))
             for group in self.optimizer.param_groups:
                 group["lr"] = lr
             if recipe.clip_norm:
                 nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
             self.optimizer.step()
             self.steps += 1
-            total += loss.detach() * (1 if recipe.reduction == "sum" else len(batch.labels))
-            seen.add(batch.index, logits, batch.labels)
+            part.steps += 1
+            part.total += loss.detach() * (1 if recipe.reduction == "sum" else len(labels))
+            part.seen.add(index, logits, labels)
             if self.adapts and recipe.update_every and self.steps % recipe.update_every == 0:
-                self.loss.update(predict(self.model, self.val, recipe.eval_batch_size), self.val.labels)
+                self.update_gamma(predict(self.model, self.val, recipe.eval_batch_size, self.world))
+            if part.steps < len(sizes):
+                part.seconds = before + time.monotonic() - begin
+                self.between_steps()
 
-        self.val_logits = predict(self.model, self.val, recipe.eval_batch_size)
-        self.test_logits = predict(self.model, self.test, recipe.eval_batch_size)
-        for logits in (total, self.val_logits, self.test_logits):
+        self.val_logits = predict(self.model, self.val, recipe.eval_batch_size, self.world)
+        self.test_logits = predict(self.model, self.test, recipe.eval_batch_size, self.world)
+        for logits in (part.total, self.val_logits, self.test_logits):
             self.check_finite(logits, now=True)
         if self.adapts and not recipe.update_every:
-            self.loss.update(self.val_logits, self.val.labels)
+            self.update_gamma(self.val_logits)
         row = {
             "epoch": self.epoch + 1,
             "lr": lr,
-            "train_loss": total.item() / len(self.train),
+            "train_loss": part.total.item() / len(self.train),
             **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
             **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
         }
         gammas = getattr(self.loss, "gammas", None)
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
-        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, seen, gammas, num_bins)
-        return row | {"seconds": round(time.monotonic() - begin, 3)}, rows
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
+        return row | {"seconds": round(before + time.monotonic() - begin, 3)}, rows
+
+    def update_gamma(self, val_logits: torch.Tensor) -> None:
+        """Show the loss the whole validation set; processes that come to different gammas are a bug."""
+        self.loss.update(val_logits, self.val.labels)
+        states = [value.double().cpu() for value in self.loss.state_dict().values()]
+        mine = torch.cat([value.flatten() for value in states])
+        for rank, theirs in enumerate(self.world.all_of(mine)):
+            if not torch.equal(theirs.nan_to_num(), mine.nan_to_num()):
+                raise RuntimeError(f"{self.run_id}: gammas of processes {rank} and {self.world.rank} differ")
+
+    def between_steps(self) -> None:
+        """Stop if asked to, after a checkpoint; in a long epoch take one now and then."""
+        if self.world.any(self.should_stop()):
+            self.stop()
+        if self.part.steps % LOOK_EVERY == 0:
+            due = time.monotonic() - self.saved >= LONG * max(self.checkpoint_seconds, 1.0)
+            if self.world.agreed(due):
+                self.save()
+
+    def stop(self) -> None:
+        """Write a checkpoint and end.
+
+        Raises:
+            Preempted: always.
+        """
+        self.save()
+        steps = f" and {self.part.steps} steps" if self.part else ""
+        raise Preempted(f"{self.run_id}: stopped after epoch {self.epoch} of {self.recipe.epochs}{steps}, as asked")
+
+    def save(self) -> None:
+        """Write a checkpoint."""
+        state = self.state()
+        if self.world.writes:
+            checkpoint.save(self.folder, state)
+        self.saved = time.monotonic()
 
     def check_finite(self, value: torch.Tensor, now: bool = False) -> None:
         """Stop at a NaN or infinite value. On a GPU a step's loss is not waited for: the epoch's total tells."""
@@ -164,8 +220,8 @@ class Training:
     def finish(self) -> dict:
         """Score the final model before and after temperature scaling and write the rest of the record."""
         if self.val_logits is None:  # resumed after the last epoch
-            self.val_logits = predict(self.model, self.val, self.recipe.eval_batch_size)
-            self.test_logits = predict(self.model, self.test, self.recipe.eval_batch_size)
+            self.val_logits = predict(self.model, self.val, self.recipe.eval_batch_size, self.world)
+            self.test_logits = predict(self.model, self.test, self.recipe.eval_batch_size, self.world)
         labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
         logits = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
         with warnings.catch_warnings(record=True) as caught:
@@ -189,6 +245,8 @@ class Training:
         arrays = {}
         for name in ("val", "test"):
             arrays |= {f"{name}_logits": logits[name].numpy(), f"{name}_labels": labels[name].numpy()}
+        if not self.world.writes:
+            return result
         files.write_bytes(self.folder / records.HISTORY, files.csv_text(self.history).encode())
         files.write_bytes(self.folder / records.BINS, files.csv_text(self.bins).encode())
         result["sha256"] = {records.PREDICTIONS: files.write_npz(self.folder / records.PREDICTIONS, arrays)}
@@ -209,7 +267,7 @@ class Training:
             "note": self.train.note,
             "pretrained_sha256": self.pretrained_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "environment": environment(self.device),
+            "environment": environment(self.device) | {"processes": self.world.size},
         }
 
     def state(self) -> dict:
@@ -221,8 +279,9 @@ class Training:
             "model": self.model.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
+            "part": self.part.state() if self.part else None,
+            "rng": self.world.all_of(torch.get_rng_state()),
+            "cuda_rng": self.world.all_of(torch.cuda.get_rng_state(self.device)) if self.device.type == "cuda" else [],
             "history": self.history,
             "bins": self.bins,
         }
@@ -254,40 +313,17 @@ class Training:
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["rng"])
-        if state["cuda_rng"] is not None and self.device.type == "cuda":
-            torch.cuda.set_rng_state(state["cuda_rng"], self.device)
+        if len(state["rng"]) == self.world.size:  # otherwise dropout goes on with other draws
+            torch.set_rng_state(state["rng"][self.world.rank])
+            if state["cuda_rng"] and self.device.type == "cuda":
+                torch.cuda.set_rng_state(state["cuda_rng"][self.world.rank], self.device)
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.history, self.bins = state["history"], state["bins"]
-        self.say(f"going on after epoch {self.epoch} of {self.recipe.epochs}")
-
-
-def build_model(recipe: Recipe, split: Split, pretrained: Path | None = None) -> nn.Module:
-    """The recipe's model for a split's classes and words, freshly initialised from torch's current random state."""
-    options = dict(recipe.model_options)
-    if pretrained:
-        options |= {"pretrained": str(pretrained)}
-    if getattr(split, "vocab", None):
-        options |= {"vectors": split.vectors, "vocab_size": len(split.vocab) + 1}
-    model = models.build(recipe.model, recipe.dataset, num_classes=split.num_classes, **options)
-    theirs, ours = getattr(model, "pad_id", None), getattr(split, "pad_id", None)
-    if theirs is not None and theirs != ours:
-        raise ValueError(f"{recipe.model} pads with id {theirs}, the texts' tokenizer with {ours}: not of one encoder")
-    return model
-
-
-def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
-    """The recipe's optimizer over the parameters that are trained."""
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if not recipe.decay_all:
-        parameters = [
-            {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
-            {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
-        ]
-    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
-    return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](parameters, **common)
+        if state["part"]:
+            self.part = EpochPart(len(self.train), self.device)
+            self.part.restore(state["part"])
+        steps = f" and {self.part.steps} steps" if self.part else ""
+        self.say(f"going on after epoch {self.epoch}{steps} of {self.recipe.epochs}")
 
 
 def _difference(theirs, mine) -> str:

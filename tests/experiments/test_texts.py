@@ -8,9 +8,10 @@ from safetensors.torch import load_file, save_file
 
 import data
 from experiments import records, train
+from experiments.build import build_model, build_optimizer, learning_rate
 from experiments.grid import MAX_NAME, Run
 from experiments.recipes import recipe
-from experiments.trainer import CannotResume, Training, build_model, build_optimizer, learning_rate
+from experiments.trainer import CannotResume, Training
 from tests.data.corpora import write_encoder, write_newsgroups, write_vectors
 from tests.experiments.test_commands import refused
 from tests.experiments.test_training import Interrupted, interrupt_after, record_of, silent

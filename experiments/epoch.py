@@ -1,0 +1,91 @@
+"""What an epoch gathers on its way, and the rows that it adds to a run's record."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_label
+
+
+class EpochPart:
+    """What an epoch has come to so far.
+
+    Attributes:
+        steps: steps taken.
+        total: scalar, sum of the losses of the samples, in nats.
+        seen: confidence of the training samples as the steps met them.
+        seconds: spent on it.
+    """
+
+    def __init__(self, num_samples: int, device: torch.device):
+        self.steps, self.seconds = 0, 0.0
+        self.total = torch.zeros((), device=device, dtype=torch.float64)
+        self.seen = TrainingConfidence(num_samples, device)
+
+    def state(self) -> dict:
+        """For a checkpoint."""
+        tensors = {"total": self.total, "p_true": self.seen.p_true, "p_top": self.seen.p_top}
+        return {"steps": self.steps, "seconds": self.seconds, **tensors}
+
+    def restore(self, state: dict) -> None:
+        """What `state` gave."""
+        self.steps, self.seconds = state["steps"], state["seconds"]
+        for name, tensor in (("total", self.total), ("p_true", self.seen.p_true), ("p_top", self.seen.p_top)):
+            tensor.copy_(state[name])
+
+
+class TrainingConfidence:
+    """What the model gave each training sample when an epoch's step reached it.
+
+    Attributes:
+        p_true: [N] float32, probability of the true class.
+        p_top: [N] float32, probability of the predicted class.
+    """
+
+    def __init__(self, num_samples: int, device: torch.device):
+        self.p_true = torch.zeros(num_samples, device=device)
+        self.p_top = torch.zeros(num_samples, device=device)
+
+    @torch.no_grad()
+    def add(self, index: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Keep a batch: index [B] of the samples, logits [B, K], labels [B]. Waits for no device."""
+        p = torch.softmax(logits.float(), dim=1)
+        self.p_true[index] = p.gather(1, labels[:, None])[:, 0]
+        self.p_top[index] = p.amax(dim=1)
+
+
+def epoch_scores(prefix: str, logits: Tensor, labels: Tensor, num_bins: int) -> dict[str, float]:
+    """All scores of a split, as columns of `history.csv`."""
+    return {f"{prefix}_{name}": value for name, value in summary(logits, labels, num_bins).items()}
+
+
+def bin_rows(
+    epoch: int, logits: Tensor, labels: Tensor, seen: TrainingConfidence, gammas: Tensor | None, num_bins: int
+) -> list[dict]:
+    """The rows of `bins.csv` for one epoch, one a bin.
+
+    Columns: the validation set's equal-mass bins (val_lower, val_upper, val_count, val_confidence = C_val,
+    val_accuracy = A_val); gamma after the epoch's update (empty for losses without one a bin); the training samples
+    of the epoch in those same bins (train_true_count, train_true_confidence = C_train of the true class, and the same
+    for the top class, each sample binned by the probability that is averaged); and the training samples in equal-mass
+    bins of their own (own_true_lower, ... and own_top_lower, ...). Accuracy in the "true" columns has no meaning and
+    is left out.
+    """
+    confidence, correct = top_label(logits, labels)
+    val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins))
+    columns = {f"val_{name}": getattr(val, name) for name in ("lower", "upper", "count", "confidence", "accuracy")}
+    columns["gamma"] = np.full(num_bins, np.nan) if gammas is None else gammas.double().cpu().numpy()
+    for name, p in (("true", seen.p_true), ("top", seen.p_top)):
+        p = p.double().cpu().numpy()
+        common, own = _means(p, val.edges), _means(p, equal_mass_edges(p, num_bins))
+        columns |= {f"train_{name}_{what}": getattr(common, what) for what in ("count", "confidence")}
+        columns |= {f"own_{name}_{what}": getattr(own, what) for what in ("lower", "upper", "count", "confidence")}
+    return [
+        {"epoch": epoch, "bin": b} | {name: values[b].item() for name, values in columns.items()}
+        for b in range(num_bins)
+    ]
+
+
+def _means(p: np.ndarray, edges: np.ndarray) -> BinStats:
+    """Count and mean of p in bins; there is no accuracy to speak of."""
+    return bin_stats(p.clip(0, 1), np.zeros(len(p), dtype=bool), edges)

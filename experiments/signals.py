@@ -1,0 +1,27 @@
+"""Pre-emption: a signal asks a run to stop, and the run does so when it can go on from where it was."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+STOP = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm sends the first at scancel, --signal any other
+
+
+@contextmanager
+def noticed() -> Iterator[Callable[[], bool]]:
+    """Gives a function that says whether one of `STOP` has come; puts the former handlers back at the end.
+
+    A second signal is heeded no other way: whoever is in a hurry sends SIGKILL, which costs the steps since the last
+    checkpoint. Outside the main thread, where Python takes no signals, the answer is always no.
+    """
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    before = {number: signal.signal(number, lambda *_: came.set()) for number in STOP}
+    try:
+        yield came.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
