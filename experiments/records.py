@@ -22,6 +22,7 @@ from experiments.recipes import Recipe
 
 CONFIG, HISTORY, BINS = "config.json", "history.csv", "bins.csv"
 PREDICTIONS, RESULT = "predictions.npz", "result.json"
+FILES = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)
 PUBLISHED = ROOT / "experiments" / "results"
 # Settings that say how a result is computed, not what is computed.
 _COMPUTING = ("threads", "eval_batch_size")

@@ -15,8 +15,12 @@ from tqdm import tqdm
 
 from experiments import grid, records
 from experiments.grid import Run
-from experiments.train import EXPLAINED, INTERRUPTED, REFUSED, add_common_options, pick_device, train
+from experiments.signals import noticed
+from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_common_options, pick_device, train
+from experiments.trainer import Preempted
 
+STOPPED = "not begun: stopped as asked"
+_should_stop = None  # in a worker: says whether it was asked to stop
 _progress = None  # in a worker: the queue that its epochs go to
 
 
@@ -28,8 +32,8 @@ def missing(runs: list[Run], options) -> list[Run]:
 
 
 def _start_worker(progress) -> None:
-    global _progress
-    _progress = progress
+    global _progress, _should_stop
+    _progress, _should_stop = progress, noticed().__enter__()  # for as long as the worker lives
     progress.cancel_join_thread()  # at its end a worker would wait for a reader of its news that is waiting for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -43,6 +47,8 @@ def _end_with_parent() -> None:
 
 def _train_one(run: Run, options) -> tuple[dict | None, str]:
     """In a worker: train a run; (result, "") or (None, what went wrong)."""
+    if _should_stop():
+        return None, STOPPED  # the pool hands out one run more than it has workers
     try:
         result = train(
             run,
@@ -53,14 +59,25 @@ def _train_one(run: Run, options) -> tuple[dict | None, str]:
             download=options.download,
             say=lambda text: _progress.put((run, text)),
             on_epoch=lambda row: _progress.put((run, row["epoch"])),
+            should_stop=_should_stop,
         )
+    except Preempted as stopped:
+        return None, str(stopped)
     except (ValueError, *EXPLAINED) as error:
         return None, str(error)
     return result, ""
 
 
-def train_all(runs: list[Run], options) -> dict[Run, str]:
-    """Train runs in `options.workers` processes; returns what went wrong, by run.
+def _stop_workers(jobs) -> None:
+    """Begin no further run, and ask those that are trained to stop after a checkpoint."""
+    for job in jobs:
+        job.cancel()
+    for worker in multiprocessing.active_children():
+        os.kill(worker.pid, signal.SIGTERM)
+
+
+def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
+    """Train runs in `options.workers` processes; returns what went wrong, by run, and whether a signal stopped them.
 
     On a terminal a bar counts the epochs that are left; elsewhere each finished run prints a line.
     """
@@ -82,14 +99,21 @@ def train_all(runs: list[Run], options) -> dict[Run, str]:
                 bar.update(news - epochs[run])
                 epochs[run] = news
 
-    with ProcessPoolExecutor(options.workers, context, _start_worker, (progress,)) as pool:
+    asked = False
+    with noticed() as should_stop, ProcessPoolExecutor(options.workers, context, _start_worker, (progress,)) as pool:
         jobs = {pool.submit(_train_one, run, options): run for run in runs}
         waiting = set(jobs)
         try:
             while waiting:
+                if should_stop() and not asked:
+                    asked = True
+                    _stop_workers(jobs)
                 finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
                 show()
                 for job in finished:
+                    if job.cancelled():
+                        failures[jobs[job]] = STOPPED
+                        continue
                     done += 1
                     run, (result, failure) = jobs[job], job.result()
                     if failure:
@@ -110,7 +134,7 @@ def train_all(runs: list[Run], options) -> dict[Run, str]:
             os._exit(INTERRUPTED)  # leaving the pool in order would wait for the runs to end
         finally:
             bar.close()
-    return failures
+    return failures, asked
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -163,7 +187,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.name}: all {len(wanted)} runs of scale {options.scale} are there")
         return 0
     print(f"{options.name}: training {len(runs)} of {len(wanted)} runs of scale {options.scale}", flush=True)
-    failures = train_all(runs, options)
+    failures, stopped = train_all(runs, options)
+    if stopped:
+        print("stopped as asked; the same command goes on from the last checkpoints", file=sys.stderr)
+        return PREEMPTED
     for run, failure in failures.items():
         print(f"failed: {run}: {failure}", file=sys.stderr)
     return 1 if failures else 0

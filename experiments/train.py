@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 import data
-from experiments import checkpoint, distributed, records
+from experiments import checkpoint, distributed, files, records
 from experiments.distributed import ALONE, World
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
@@ -100,6 +100,7 @@ def train(
 def _hold(folder: Path, held: ExitStack) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     held.enter_context(only_writer(folder))
+    files.remove_half_written(folder, (*records.FILES, checkpoint.NEW, checkpoint.SUMS))
 
 
 def _first(world: World, what: Callable[[], Any]) -> Any:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-from experiments import records, run
+from experiments import checkpoint, records, run
 from experiments.provenance import ROOT
 from tests.experiments.tiny import cli, tiny_run
 
@@ -47,6 +47,20 @@ def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
     before = history.read_bytes()
     time.sleep(2)
     assert history.read_bytes() == before, "a worker went on training"
+
+
+def test_sigterm_on_the_launcher_stops_every_run_after_a_checkpoint(tmp_path):
+    command = [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    while len(list(tmp_path.rglob(records.HISTORY))) < 2:
+        time.sleep(0.05)
+        assert process.poll() is None
+    time.sleep(0.3)
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=60)[1].endswith("the same command goes on from the last checkpoints\n")
+    assert process.returncode == 75
+    assert len(list(tmp_path.rglob(checkpoint.CURRENT))) == 2
+    assert not list(tmp_path.rglob(".lock"))
 
 
 def chatter(progress):

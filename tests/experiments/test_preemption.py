@@ -1,0 +1,188 @@
+"""Runs that are stopped, signalled and killed at any moment end in the record of an undisturbed one."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments import checkpoint, records
+from experiments.recipes import METHODS
+from experiments.signals import STOP, noticed
+from experiments.train import PREEMPTED, main, train
+from experiments.trainer import Preempted
+from tests.experiments.tiny import cli, tiny_run
+
+FORK = multiprocessing.get_context("fork")  # a child that has torch already can be killed a hundred times
+
+
+def quiet(text):
+    pass
+
+
+def record_of(folder: Path) -> dict:
+    """A record's files, but for the seconds that it took."""
+    history = pd.read_csv(folder / records.HISTORY).drop(columns="seconds").to_csv()
+    return {"history": history} | {name: (folder / name).read_bytes() for name in (records.BINS, records.PREDICTIONS)}
+
+
+def undisturbed(run, runs) -> dict:
+    train(run, runs=runs, say=quiet)
+    return record_of(run.folder(runs))
+
+
+class After:
+    """Says stop after so many questions, which come after every step."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    def __call__(self):
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_stopping_in_the_middle_of_epochs_changes_nothing(method, tmp_path):
+    run = tiny_run(method)
+    expected = undisturbed(run, tmp_path / "whole")
+    stops = 0
+    for steps in (1, 2, 4, 0, 3):
+        try:
+            train(run, runs=tmp_path / "parts", say=quiet, should_stop=After(steps))
+        except Preempted:
+            stops += 1
+    assert stops >= 4
+    train(run, runs=tmp_path / "parts", say=quiet)
+    assert record_of(run.folder(tmp_path / "parts")) == expected
+
+
+def test_gamma_updates_within_an_epoch_and_dropout_go_on_too(tmp_path):
+    from experiments.grid import Run
+
+    settings = ("epochs=2", "data_options.train_size=200", "update_every=3")
+    run = Run.make("demo", "topics", "cnn", "adafocal", 0, settings)
+    expected = undisturbed(run, tmp_path / "whole")
+    for steps in (3, 1, 2):
+        with pytest.raises(Preempted):
+            train(run, runs=tmp_path / "parts", say=quiet, should_stop=After(steps))
+    train(run, runs=tmp_path / "parts", say=quiet)
+    assert record_of(run.folder(tmp_path / "parts")) == expected
+
+
+def test_a_long_epoch_has_checkpoints_of_its_own(tmp_path, monkeypatch):
+    from experiments import trainer
+
+    monkeypatch.setattr(trainer, "LOOK_EVERY", 1)
+    monkeypatch.setattr(trainer, "LONG", 0)
+    saved = []
+    original = checkpoint.save
+    monkeypatch.setattr(
+        checkpoint, "save", lambda folder, state: (saved.append(state["part"]), original(folder, state))
+    )
+    train(tiny_run("ce"), runs=tmp_path, say=quiet)
+    assert any(part and part["steps"] == 1 for part in saved)
+
+
+@pytest.mark.parametrize("number", STOP)
+def test_a_signal_is_noticed_and_the_former_handler_comes_back(number):
+    before = signal.getsignal(number)
+    with noticed() as came:
+        assert not came()
+        os.kill(os.getpid(), number)
+        assert came()
+    assert signal.getsignal(number) is before
+
+
+def child(run, runs, started):
+    started.set()
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    os._exit(main(cli(run, "--runs", str(runs), "--checkpoint-seconds", "0", "--device", "cpu")))
+
+
+def start(run, runs):
+    started = FORK.Event()
+    process = FORK.Process(target=child, args=(run, runs, started))
+    process.start()
+    started.wait()
+    return process
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("count", [pytest.param(6), pytest.param(50, marks=pytest.mark.slow)])
+def test_signals_at_random_moments(count, tmp_path, capsys):
+    draw = random.Random(0)
+    run = tiny_run("adafocal", 0, "epochs=12")
+    begin = time.monotonic()
+    expected = undisturbed(run, tmp_path / "whole")
+    duration = time.monotonic() - begin
+    sent, rounds, slowest = 0, 0, 0.0
+    while sent < count:
+        rounds += 1
+        runs = tmp_path / str(rounds)
+        while not records.is_finished(run.folder(runs)):
+            process = start(run, runs)
+            process.join(draw.uniform(0, duration))
+            if process.is_alive():
+                asked = time.monotonic()
+                os.kill(process.pid, draw.choice(STOP))
+                sent += 1
+                process.join(60)
+                slowest = max(slowest, time.monotonic() - asked)
+            # a signal before the run listens ends it as any process
+            assert process.exitcode in (0, PREEMPTED, *(-number for number in STOP))
+            assert not (run.folder(runs) / ".lock").exists() or process.exitcode < 0
+        assert record_of(run.folder(runs)) == expected
+    with capsys.disabled():
+        print(f" R10: {sent} signals in {rounds} runs, all records identical; slowest stop {slowest:.2f} s", end="")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(("count", "writing"), [(6, 1), pytest.param(100, 20, marks=pytest.mark.slow)])
+def test_kills_at_random_moments_and_during_checkpoint_writes(count, writing, tmp_path, capsys):
+    draw = random.Random(1)
+    runs_of_method = [
+        tiny_run(method, 0, "epochs=12") for method in ("adafocal", "ce", "mmce", "brier", "ls", "flsd53")
+    ]
+    expected, duration = {}, 1.0
+    for run in runs_of_method[: 1 if count < 10 else None]:
+        begin = time.monotonic()
+        expected[run] = undisturbed(run, tmp_path / "whole")
+        duration = time.monotonic() - begin
+    kills = in_write = rounds = 0
+    while kills < count or in_write < writing:
+        run = list(expected)[rounds % len(expected)]
+        rounds += 1
+        runs = tmp_path / str(rounds)
+        folder = run.folder(runs)
+        while not records.is_finished(folder):
+            process = start(run, runs)
+            if in_write < writing and kills % 2 == 0:
+                while process.is_alive() and not half_written(folder):
+                    pass
+            else:
+                process.join(draw.uniform(0, duration))
+            if process.is_alive():
+                os.kill(process.pid, signal.SIGKILL)
+                process.join()
+                kills += 1
+                in_write += bool(half_written(folder))
+                if (folder / checkpoint.CURRENT).exists() or (folder / checkpoint.PREVIOUS).exists():
+                    assert checkpoint.load(folder, quiet) is not None, "no sound checkpoint is left"
+            process.join()
+        assert record_of(folder) == expected[run]
+        assert not half_written(folder), "what a killed write left is still there"
+        assert not list(folder.glob(".*.tmp"))
+    with capsys.disabled():
+        print(f" R1: {kills} kills, {in_write} in a checkpoint's write, {rounds} records identical", end="")
+
+
+def half_written(folder: Path) -> list[Path]:
+    """What only exists while a checkpoint is being written."""
+    return [*folder.glob(f".{checkpoint.NEW}.*"), *folder.glob(checkpoint.NEW)] if folder.exists() else []
