@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from contextlib import ExitStack
 from multiprocessing import connection
 
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_co
 from experiments.trainer import Preempted
 
 STOPPED = "not begun: stopped as asked"
+_life = ExitStack()  # never closed: holds what a worker needs as long as it lives
 _should_stop = None  # in a worker: says whether it was asked to stop
 _progress = None  # in a worker: the queue that its epochs go to
 
@@ -33,7 +35,7 @@ def missing(runs: list[Run], options) -> list[Run]:
 
 def _start_worker(progress) -> None:
     global _progress, _should_stop
-    _progress, _should_stop = progress, noticed().__enter__()  # for as long as the worker lives
+    _progress, _should_stop = progress, _life.enter_context(noticed())
     progress.cancel_join_thread()  # at its end a worker would wait for a reader of its news that is waiting for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
