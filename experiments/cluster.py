@@ -1,0 +1,101 @@
+"""Write a shell script for every dataset-model pair of the paper: `python -m experiments.cluster` (`make scripts`).
+
+`sbatch` runs such a script as a job array, `bash` runs it from top to bottom. The runs come from the grid that the
+tables and figures use, the user's own `#SBATCH` lines from `scripts/cluster.sh`; `scripts/common.sh` does the work.
+"""
+
+import sys
+from pathlib import Path
+
+from experiments import files, grid
+from experiments.grid import Run
+from experiments.provenance import ROOT
+from experiments.recipes import TABLE_METHODS
+
+FOLDER = ROOT / "experiments" / "scripts"
+GENERAL = """\
+#!/usr/bin/env bash
+# {title}
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/{name}.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/{name}.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name={name}
+#SBATCH --array=0-{last}
+#SBATCH --output={name}_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+{options}{head}
+{runs}
+source "${{SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}}/experiments/scripts/common.sh"
+"""
+
+
+def cluster_options(folder: Path = FOLDER) -> list[str]:
+    """The `#SBATCH` lines of the user's `cluster.sh`."""
+    lines = (folder / "cluster.sh").read_text().splitlines()
+    return [line for line in lines if line.startswith("#SBATCH ")]
+
+
+def scripts(options: list[str]) -> dict[str, str]:
+    """The text of every script, by its file's name.
+
+    A pair's own script has the runs of the tables; "<pair>_extra" those that only figures and ablations need.
+
+    Args:
+        options: `#SBATCH` lines that stand in all of them.
+    """
+    every = grid.runs_of("all", "paper")
+    texts = {}
+    for dataset, model in grid.PAIRS["paper"]:
+        name = f"{dataset}_{model}"
+        texts[f"{name}.sh"] = _table_script(name, dataset, model, "paper", options)
+        runs = [run for run in every if (run.dataset, run.model) == (dataset, model)]
+        extra = [run for run in runs if run.method not in TABLE_METHODS or run.overrides]
+        if extra:
+            lines = "\n".join(f'  "{_line(run)}"' for run in extra)
+            title = f"{model} on {dataset}: {len(extra)} runs of figures and ablations that no table has."
+            listed = f"RUNS_OF_PAIR=(\n{lines}\n)"
+            texts[f"{name}_extra.sh"] = _text(
+                f"{name}_extra", title, "paper", dataset, model, listed, len(extra), options
+            )
+    # for trying a cluster out: seconds a run, no data to fetch, no GPU
+    texts["demo_digits_resnet8.sh"] = _table_script("demo_digits_resnet8", "digits", "resnet8", "demo", [])
+    return texts
+
+
+def _table_script(name: str, dataset: str, model: str, scale: str, options: list[str]) -> str:
+    seeds = grid.SEEDS[scale]
+    product = f"METHODS=({' '.join(TABLE_METHODS)})\nSEEDS=({' '.join(map(str, range(seeds)))})"
+    count = len(TABLE_METHODS) * seeds
+    title = f"{model} on {dataset}: the {count} runs of the tables, {len(TABLE_METHODS)} methods x {seeds} seeds."
+    return _text(name, title, scale, dataset, model, product, count, options)
+
+
+def _line(run: Run) -> str:
+    return " ".join((run.method, str(run.seed), *(f"--set {text}" for text in run.overrides)))
+
+
+def _text(
+    name: str, title: str, scale: str, dataset: str, model: str, runs: str, count: int, options: list[str]
+) -> str:
+    lines = "".join(f"{option}\n" for option in options)
+    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}"
+    return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
+
+
+def main() -> int:
+    """Write all scripts, and delete those of pairs that are no longer in the grid."""
+    texts = scripts(cluster_options())
+    for path in FOLDER.glob("*_*.sh"):
+        if path.name not in texts:
+            path.unlink()
+    for name, text in texts.items():
+        files.write_bytes(FOLDER / name, text.encode())
+        (FOLDER / name).chmod(0o755)
+    print(f"written: {len(texts)} scripts in {FOLDER.relative_to(ROOT)}/")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# wrn26-10 on cifar100: the 30 runs of the tables, 6 methods x 5 seeds.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/cifar100_wrn26-10.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/cifar100_wrn26-10.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=cifar100_wrn26-10
+#SBATCH --array=0-29
+#SBATCH --output=cifar100_wrn26-10_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=cifar100
+MODEL=wrn26-10
+METHODS=(ce brier mmce ls flsd53 adafocal)
+SEEDS=(0 1 2 3 4)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

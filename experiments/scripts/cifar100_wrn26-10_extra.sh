@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# wrn26-10 on cifar100: 2 runs of figures and ablations that no table has.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/cifar100_wrn26-10_extra.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/cifar100_wrn26-10_extra.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=cifar100_wrn26-10_extra
+#SBATCH --array=0-1
+#SBATCH --output=cifar100_wrn26-10_extra_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=cifar100
+MODEL=wrn26-10
+RUNS_OF_PAIR=(
+  "fl3 0"
+  "fl5 0"
+)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# resnet110 on cifar10: 5 runs of figures and ablations that no table has.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/cifar10_resnet110_extra.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/cifar10_resnet110_extra.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=cifar10_resnet110_extra
+#SBATCH --array=0-4
+#SBATCH --output=cifar10_resnet110_extra_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=cifar10
+MODEL=resnet110
+RUNS_OF_PAIR=(
+  "fl3 0"
+  "fl3 1"
+  "fl3 2"
+  "fl3 3"
+  "fl3 4"
+)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

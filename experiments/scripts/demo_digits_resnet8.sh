@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# resnet8 on digits: the 18 runs of the tables, 6 methods x 3 seeds.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/demo_digits_resnet8.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/demo_digits_resnet8.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=demo_digits_resnet8
+#SBATCH --array=0-17
+#SBATCH --output=demo_digits_resnet8_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+SCALE=${SCALE:-demo}
+DATASET=digits
+MODEL=resnet8
+METHODS=(ce brier mmce ls flsd53 adafocal)
+SEEDS=(0 1 2)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# resnet50 on imagenet: the 30 runs of the tables, 6 methods x 5 seeds.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/imagenet_resnet50.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/imagenet_resnet50.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=imagenet_resnet50
+#SBATCH --array=0-29
+#SBATCH --output=imagenet_resnet50_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=imagenet
+MODEL=resnet50
+METHODS=(ce brier mmce ls flsd53 adafocal)
+SEEDS=(0 1 2 3 4)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# cnn on newsgroups: the 30 runs of the tables, 6 methods x 5 seeds.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/newsgroups_cnn.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/newsgroups_cnn.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=newsgroups_cnn
+#SBATCH --array=0-29
+#SBATCH --output=newsgroups_cnn_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=newsgroups
+MODEL=cnn
+METHODS=(ce brier mmce ls flsd53 adafocal)
+SEEDS=(0 1 2 3 4)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

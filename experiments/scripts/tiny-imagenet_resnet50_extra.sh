@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# resnet50 on tiny-imagenet: 2 runs of figures and ablations that no table has.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/tiny-imagenet_resnet50_extra.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/tiny-imagenet_resnet50_extra.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=tiny-imagenet_resnet50_extra
+#SBATCH --array=0-1
+#SBATCH --output=tiny-imagenet_resnet50_extra_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-paper}
+DATASET=tiny-imagenet
+MODEL=resnet50
+RUNS_OF_PAIR=(
+  "fl3 0"
+  "fl5 0"
+)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

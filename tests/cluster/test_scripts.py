@@ -1,0 +1,124 @@
+"""The cluster's scripts: what they train, and what they do with signals and exit statuses, with a made-up python."""
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+from experiments import cluster, grid
+from experiments.grid import Run
+from experiments.train import _arguments
+
+FAKES = {
+    "python": '#!/bin/sh\necho "$@" >> "$CALLS"\nexit "${STATUS:-0}"\n',
+    "scontrol": '#!/bin/sh\necho scontrol "$@" >> "$CALLS"\n',
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder with the scripts, and programs that only write down how they were called."""
+    shutil.copytree(cluster.FOLDER, tmp_path / "experiments/scripts")
+    (tmp_path / "bin").mkdir()
+    for name, text in FAKES.items():
+        (tmp_path / "bin" / name).write_text(text)
+        (tmp_path / "bin" / name).chmod(0o755)
+    return tmp_path
+
+
+def environment(checkout, **more) -> dict:
+    kept = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "CALLS": str(checkout / "calls")}
+    return kept | more
+
+
+def call(checkout, script, *options, **more):
+    """Run a script with bash; returns its exit status and the calls it made."""
+    (checkout / "calls").unlink(missing_ok=True)
+    command = ["bash", str(checkout / "experiments/scripts" / script), *options]
+    done = subprocess.run(command, env=environment(checkout, **more), capture_output=True, text=True, timeout=60)
+    return done.returncode, (checkout / "calls").read_text().splitlines()
+
+
+def as_run(line: str) -> Run:
+    assert line.startswith("-m experiments.train ")
+    options = _arguments().parse_args(line.split()[2:])
+    names = (options.scale, options.dataset, options.model, options.method, options.seed)
+    return Run.make(*names, tuple(options.overrides))
+
+
+def test_the_scripts_are_those_of_the_grid():
+    on_disk = {path.name: path.read_text() for path in cluster.FOLDER.glob("*_*.sh")}
+    assert on_disk == cluster.scripts(cluster.cluster_options()), "stale: call `make scripts`"
+    for dataset, model in grid.PAIRS["paper"]:
+        assert f"{dataset}_{model}.sh" in on_disk
+
+
+def test_together_they_train_every_run_of_the_paper_once(checkout):
+    lines = []
+    for path in sorted((checkout / "experiments/scripts").glob("*_*.sh")):
+        if path.name.startswith("demo"):
+            continue
+        status, calls = call(checkout, path.name)
+        assert status == 0
+        assert f"#SBATCH --array=0-{len(calls) - 1}\n" in path.read_text()
+        lines += calls
+    runs = [as_run(line) for line in lines]
+    assert len(set(runs)) == len(runs)
+    wanted = grid.runs_of("all", "paper")
+    assert set(wanted) <= set(runs)
+    tables = {run for pair in grid.PAIRS["paper"] for run in runs if (run.dataset, run.model) == pair}
+    assert set(runs) == tables
+
+
+def test_an_array_task_trains_one_run_with_the_options_given(checkout):
+    status, calls = call(
+        checkout, "cifar10_resnet50.sh", "--set", "epochs=2", SLURM_ARRAY_TASK_ID="7", SLURM_JOB_ID="1", SCALE="quick"
+    )
+    assert status == 0
+    assert [str(as_run(line)) for line in calls] == ["quick/cifar10/resnet50/brier+epochs=2/seed1"]
+
+
+def test_a_task_that_was_stopped_goes_back_into_the_queue(checkout):
+    status, calls = call(checkout, "cifar10_resnet50.sh", SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17", STATUS="75")
+    assert (status, calls[1:]) == (75, ["scontrol requeue 17"])
+
+
+def test_a_task_that_failed_does_not(checkout):
+    status, calls = call(checkout, "cifar10_resnet50.sh", SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17", STATUS="2")
+    assert (status, len(calls)) == (2, 1)
+
+
+def test_in_turn_a_failed_run_is_passed_over_and_a_stopped_one_ends_it(checkout):
+    status, calls = call(checkout, "demo_digits_resnet8.sh", STATUS="2")
+    assert (status, len(calls)) == (1, 18)
+    status, calls = call(checkout, "demo_digits_resnet8.sh", STATUS="75")
+    assert (status, len(calls)) == (75, 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_signal_is_handed_on_to_python_and_waited_for(checkout, number):
+    (checkout / "bin/python").write_text(
+        '#!/bin/bash\necho begun >> "$CALLS"\ntrap "sleep 1; echo checkpoint >> $CALLS; exit 75" USR1\n'
+        "for i in $(seq 100); do sleep 0.1; done\n"
+    )
+    script = checkout / "experiments/scripts/cifar10_resnet50.sh"
+    process = subprocess.Popen(
+        ["bash", str(script)], env=environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17")
+    )
+    calls = checkout / "calls"
+    while not calls.exists() or "begun" not in calls.read_text():
+        time.sleep(0.02)
+    time.sleep(0.2)
+    process.send_signal(number)
+    assert process.wait(20) == 75
+    assert calls.read_text().splitlines() == ["begun", "checkpoint", "scontrol requeue 17"]
+
+
+def test_several_gpus_use_torchrun(checkout):
+    shutil.copy(checkout / "bin/python", checkout / "bin/torchrun")
+    status, calls = call(checkout, "imagenet_resnet50.sh", SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="1", GPUS="4")
+    assert status == 0
+    assert calls[0].startswith("--standalone --nproc_per_node=4 -m experiments.train --dataset imagenet")
