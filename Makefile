@@ -26,7 +26,7 @@ FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12 fig13 
 OOD := table8 fig6
 
 .DEFAULT_GOAL := help
-.PHONY: help all report $(TABLES) $(FIGURES) notebooks scripts bench test test-slow lint format clean
+.PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts bench test test-slow lint format clean
 
 help: ## list the targets
 	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
@@ -53,6 +53,9 @@ all: report ## the same
 notebooks: $(READY_DEV) ## run the notebooks on the demo's records, and leave them as they are
 	@$(PY) -m experiments.run --for table1 --scale demo --runs $(RUNS)
 	@ADAFOCAL_RUNS=$(abspath $(RUNS)) $(PY) -m pytest --nbmake notebooks
+
+status: $(READY) ## how far the runs of all tables and figures are
+	@$(PY) -m experiments.status --for all --scale $(SCALE) --runs $(RUNS)
 
 scripts: $(READY) ## write the cluster's scripts anew, after a change of experiments/scripts/cluster.sh or the grid
 	@$(PY) -m experiments.cluster

@@ -4,6 +4,7 @@ from __future__ import annotations  # CIFAR10 is a name for the type checker: im
 
 import tarfile
 import tempfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -80,5 +81,5 @@ def _unpack(root: Path, source: type[CIFAR10]) -> None:
             if not unpacked.is_dir():
                 raise DataError(f"{archive} holds no folder {source.base_folder}")
             unpacked.rename(folder)
-    except (OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
         raise DataError(f"cannot unpack {archive}: {error}") from error

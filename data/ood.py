@@ -108,6 +108,8 @@ def _cifar10_c(request: Request) -> tuple[Tensor, str]:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
         raise DataError(f"{path} is truncated or no array file: remove it and fetch it again ({error})") from error
+    if not isinstance(pixels, np.ndarray):
+        raise DataError(f"{path} is an archive, not an array file: remove it and fetch it again")
     severities = 5  # one after the other, in rising order
     shape = pixels.shape
     if pixels.dtype != np.uint8 or shape[1:] != (32, 32, 3) or not shape[0] or shape[0] % severities:

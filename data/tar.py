@@ -13,6 +13,10 @@ MAX_HEADER_BYTES = 2**20  # of a long name or extended header, which tarfile rea
 CHUNK = 2**20
 
 
+class _LongHeaderError(Exception):
+    """A header that would fill the memory."""
+
+
 class _Member(tarfile.TarInfo):
     """A member whose header is refused before tarfile reads what it claims."""
 
@@ -20,7 +24,7 @@ class _Member(tarfile.TarInfo):
     def frombuf(cls, buf, encoding, errors):
         member = super().frombuf(buf, encoding, errors)
         if not (member.isfile() or member.isdir()) and member.size > MAX_HEADER_BYTES:
-            raise DataError(f"a header claims {member.size:,} bytes")
+            raise _LongHeaderError(f"a header claims {member.size:,} bytes")
         return member
 
 
@@ -51,6 +55,8 @@ def read_tar(archive: Path) -> dict[str, bytes]:
                     files[path] = content
             while tar.fileobj.read(CHUNK):  # to the end of the compressed stream, which has the checksum
                 pass
+    except _LongHeaderError as error:
+        raise DataError(f"{archive}: {error}; do not use this file") from None
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         reason = " ".join(str(error).split())  # tarfile's reasons have several lines
         raise DataError(f"cannot read {archive}: {reason}; truncated? remove it and fetch it again") from error

@@ -23,10 +23,17 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        raise
+        raise _named(error, path) from None
     sync_folder(path.parent)
+
+
+def _named(error: BaseException, path: Path) -> BaseException:
+    """The error, with the file that the system does not name when a disk is full."""
+    if isinstance(error, OSError) and error.filename is None:
+        error.filename = str(path)
+    return error
 
 
 def remove_half_written(folder: Path, names: Iterable[str]) -> None:
@@ -87,6 +94,9 @@ class CsvLog:
 
     def extend(self, rows: list[dict]) -> None:
         """Append rows."""
-        with self.path.open("a") as file:
-            file.write(csv_text(rows, header=not self.rows))
+        try:
+            with self.path.open("a") as file:
+                file.write(csv_text(rows, header=not self.rows))
+        except OSError as error:
+            raise _named(error, self.path) from None
         self.rows += rows

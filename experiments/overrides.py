@@ -21,10 +21,10 @@ def override(recipe, text: str):
         keys = [f"{name}.NAME" if isinstance(old, dict) else name for name, old in fields.items() if name not in FIXED]
         raise ValueError(f"--set {text}: need KEY=VALUE with KEY one of {', '.join(keys)}")
     try:
-        new = {**fields[outer], inner: _literal(value)} if inner else _parse(value, like=fields[outer])
+        like = fields[outer].get(inner, _UNSET) if inner else fields[outer]
+        new = {**fields[outer], inner: _option(value, like)} if inner else _parse(value, like)
     except ValueError:
-        kind = type(fields[outer]).__name__
-        raise ValueError(f"--set {text}: {key} needs a value like {fields[outer]!r} ({kind})") from None
+        raise ValueError(f"--set {text}: {key} needs a value like {like!r} ({type(like).__name__})") from None
     return dataclasses.replace(recipe, **{outer: new})
 
 
@@ -56,6 +56,14 @@ def _parse(text: str, like):
     if isinstance(like, tuple):
         return tuple(int(part) for part in text.split(",") if part)
     return type(like)(text)
+
+
+def _option(text: str, like):
+    """An option's value; one that is a number in the recipe stays one, or becomes None."""
+    value = _literal(text)
+    if isinstance(like, (int, float)) and isinstance(value, str):
+        raise ValueError(text)
+    return value
 
 
 def _flag(text: str) -> bool:

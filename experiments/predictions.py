@@ -53,9 +53,10 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
 
 def _read_npz(path: Path, part: str, probabilities: bool) -> tuple[np.ndarray, np.ndarray] | None:
     kind = "probabilities" if probabilities else "logits"
-    with np.load(path, allow_pickle=False) as arrays:
-        if not isinstance(arrays, np.lib.npyio.NpzFile):
-            raise ValueError(f"expected an .npz with {kind} and labels, got a single array")
+    content = np.load(path, allow_pickle=False)
+    if not isinstance(content, np.lib.npyio.NpzFile):
+        raise ValueError(f"expected an .npz with {kind} and labels, got a single array")
+    with content as arrays:
         names = [f"{part}_{name}" if part else name for name in (kind, "labels")]
         if part and names[0] not in arrays:
             return None

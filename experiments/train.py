@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 from tqdm import tqdm
 
 import data
-from experiments import checkpoint, distributed, files, records
+from experiments import checkpoint, distributed, files, records, status
 from experiments.distributed import ALONE, World
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
@@ -81,7 +81,7 @@ def train(
         found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
         if found is not None:
             return found
-        result = Training(
+        training = Training(
             run,
             splits,
             folder,
@@ -92,14 +92,26 @@ def train(
             on_epoch=on_epoch,
             should_stop=should_stop,
             world=world,
-        ).run()
+        )
+        try:
+            result = training.run()
+        except (ValueError, *EXPLAINED) as error:
+            if world.writes:
+                with suppress(OSError):  # on a full disk
+                    status.note_failure(folder, str(error))
+            raise
         _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
         return result
 
 
 def _hold(folder: Path, held: ExitStack) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    held.enter_context(only_writer(folder))
+    try:
+        held.enter_context(only_writer(folder))
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # a full disk does not say where
+        raise
+    status.clear_failure(folder)
     files.remove_half_written(folder, (*records.FILES, checkpoint.NEW, checkpoint.SUMS))
 
 

@@ -304,6 +304,8 @@ class Training:
         state = checkpoint.load(self.folder, self.say)
         if state is None:
             return
+        if lacking := set(self.state()) - set(state):
+            raise CannotResume(f"{self.folder / checkpoint.CURRENT} is of another version: it lacks {sorted(lacking)}")
         for name, mine in self.identity().items():
             if state["identity"].get(name) != mine:
                 raise CannotResume(
