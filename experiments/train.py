@@ -225,10 +225,11 @@ def main(arguments: list[str] | None = None) -> int:
         run = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, tuple(overrides))
         device = pick_device(options.device)
         recipe = run.recipe
-        if int(os.environ.get("RANK", "0")) == 0:
+        first = int(os.environ.get("RANK", "0")) == 0
+        if first:
             print(f"{run} on {device}: {recipe.epochs} epochs -> {run.folder(options.runs)}", flush=True)
         late = [milestone for milestone in recipe.milestones if milestone >= recipe.epochs]
-        if late:
+        if late and first:
             print(f"note: milestones {late} lie beyond the last of {recipe.epochs} epochs: lr stays as it is there")
         world = distributed.start(device)
         if device == "cuda" and world.size > 1:
@@ -247,6 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
                 should_stop=should_stop,
                 world=world,
             )
+        world.agreed(None)  # none leaves while another still needs it
     except Preempted as stopped:
         print(f"{stopped}: the same command goes on from there", file=sys.stderr)
         return PREEMPTED

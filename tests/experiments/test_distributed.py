@@ -1,0 +1,195 @@
+"""Several processes on one run (gloo, on the CPU): the same numbers as one process, and the same on every one."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from torch import nn
+
+import losses
+from calibration import bin_stats, equal_mass_edges, top_label
+from data.split import share
+from experiments import distributed, records
+from experiments.distributed import World
+from experiments.evaluate import predict
+from experiments.grid import Run
+from experiments.provenance import ROOT
+from experiments.train import train
+from tests.experiments.test_preemption import quiet, record_of
+from tests.experiments.tiny import cli, tiny_run
+
+TEXT = ("epochs=2", "model_options.dropout=0", "data_options.train_size=333")
+
+
+def on_ranks(size, work, tmp_path, *arguments):
+    """Call work(world, *arguments) in `size` processes; the results, by rank."""
+    results = tmp_path / f"results{size}"
+    results.mkdir()
+    mp.spawn(_rank, (size, work, str(tmp_path / f"meeting{size}"), results, arguments), nprocs=size)
+    return [torch.load(results / f"{rank}.pt", weights_only=True) for rank in range(size)]
+
+
+def _rank(rank, size, work, meeting, results, arguments):
+    torch.set_num_threads(1)
+    if size > 1:
+        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
+        distributed._control = dist.group.WORLD
+    torch.save(work(World(rank, size, rank), *arguments), results / f"{rank}.pt")
+    if size > 1:
+        dist.barrier()
+    os._exit(0)  # gloo's threads may outlive the group that is taken apart
+
+
+class Points:
+    """A split of made-up points, of which `eval_batches` is all that is needed."""
+
+    def __init__(self, count):
+        draws = torch.Generator().manual_seed(0)
+        self.x, self.labels = torch.randn(count, 6, generator=draws), torch.randint(0, 5, (count,), generator=draws)
+        self.device = torch.device("cpu")
+
+    def __len__(self):
+        return len(self.x)
+
+    def eval_batches(self, batch_size, part=(0, 1)):
+        from data.split import Batch, cut_batches
+
+        for cut in cut_batches(len(self), batch_size)[part[0] :: part[1]]:
+            index = torch.arange(cut.start, cut.stop)
+            yield Batch(index, self.x[index], self.labels[index])
+
+
+def validate(world):
+    split = Points(10_001)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
+    if world.rank:  # statistics of its own, as training without synchronised normalisation leaves them
+        model[1].running_mean += world.rank
+    loss = losses.AdaFocalLoss()
+    logits = predict(model, split, 100, world)
+    loss.update(logits, split.labels)
+    confidence, correct = top_label(logits, split.labels)
+    counts = bin_stats(confidence, correct, equal_mass_edges(confidence, 15)).count
+    return {"logits": logits, "gammas": loss.gammas, "edges": loss.edges, "counts": torch.from_numpy(counts)}
+
+
+def test_10001_validation_samples_on_1_to_4_processes(tmp_path, capsys):
+    alone = on_ranks(1, validate, tmp_path)[0]
+    assert alone["counts"].sum() == 10_001
+    for size in (2, 3, 4):
+        for found in on_ranks(size, validate, tmp_path):
+            for name, expected in alone.items():
+                assert torch.equal(found[name], expected), (size, name)
+    with capsys.disabled():
+        print(" R12: 10,001 samples on 1, 2, 3, 4 processes: counts, edges and gammas identical", end="")
+
+
+def test_processes_without_a_batch_get_the_logits_too(tmp_path):
+    found = on_ranks(4, few, tmp_path)
+    for other in found[1:]:
+        assert torch.equal(found[0], other)
+
+
+def few(world):
+    torch.manual_seed(0)
+    return predict(nn.Linear(6, 5), Points(30), 10, world)
+
+
+@pytest.mark.parametrize("count", [2, 7, 8, 9, 128])
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_shares_cover_a_batch_once_or_are_all_of_it(count, size):
+    parts = [list(range(100 + count))[share(slice(100, 100 + count), (rank, size))] for rank in range(size)]
+    whole = list(range(100, 100 + count))
+    if count < 2 * size:
+        assert all(part == whole for part in parts)
+    else:
+        assert [i for part in parts for i in part] == whole
+        assert max(map(len, parts)) - min(map(len, parts)) <= 1
+        assert min(map(len, parts)) >= 2
+
+
+def gradient(world, name, count):
+    torch.manual_seed(0)
+    model = nn.Linear(6, 5)
+    x, labels = torch.randn(count, 6), torch.randint(0, 5, (count,))
+    loss = losses.build(name, reduction="sum")
+    rows = share(slice(0, count), world.part)
+    wrapped = world.wrap(model, torch.device("cpu"))
+    logits, index, known = world.whole_batch(wrapped(x[rows]), torch.arange(count)[rows], labels[rows], count)
+    value = loss(logits, known)
+    value.backward()
+    return {"loss": value.detach(), "index": index, "gradient": model.weight.grad.clone()}
+
+
+@pytest.mark.parametrize(("name", "count"), [("adafocal", 11), ("mmce", 8), ("brier", 3)])
+def test_the_gradient_is_the_whole_batchs(name, count, tmp_path):
+    expected = gradient(World(), name, count)
+    for found in on_ranks(2, gradient, tmp_path, name, count):
+        assert found["index"].tolist() == list(range(count))
+        assert found["loss"].item() == pytest.approx(expected["loss"].item(), rel=1e-6)
+        assert torch.allclose(found["gradient"], expected["gradient"], rtol=1e-5, atol=1e-6)
+
+
+def torchrun(run: Run, runs: Path, size=2, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc_per_node={size}"]
+    command += ["-m", "experiments.train", *cli(run, "--runs", str(runs), "--device", "cpu")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+@pytest.mark.parametrize("method", ["adafocal", pytest.param("mmce", marks=pytest.mark.slow)])
+def test_two_processes_come_to_the_record_of_one(method, tmp_path):
+    run = Run.make("demo", "topics", "cnn", method, 0, TEXT)
+    process = torchrun(run, tmp_path / "two")
+    assert process.wait(120) == 0, process.stdout.read()
+    train(run, runs=tmp_path / "one", say=quiet)
+    for name in (records.HISTORY, records.BINS):
+        one, two = (
+            pd.read_csv(run.folder(tmp_path / runs) / name).drop(columns="seconds", errors="ignore")
+            for runs in ("one", "two")
+        )
+        assert list(one) == list(two)
+        assert np.allclose(one, two, rtol=1e-4, atol=1e-5, equal_nan=True)
+
+
+@pytest.mark.slow
+def test_a_signal_to_one_process_stops_all_and_the_run_goes_on_the_same(tmp_path):
+    run = tiny_run("adafocal", 0, "epochs=60")
+    whole = torchrun(run, tmp_path / "whole")
+    assert whole.wait(300) == 0
+    process = torchrun(run, tmp_path / "parts")
+    folder = run.folder(tmp_path / "parts")
+    while not (folder / records.HISTORY).exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+    os.kill(int(children[-1]), signal.SIGUSR1)
+    process.wait(120)
+    assert "as asked: the same command goes on from there" in process.stdout.read()
+    assert not records.is_finished(folder)
+    again = torchrun(run, tmp_path / "parts")
+    assert again.wait(300) == 0
+    assert "going on after epoch" in again.stdout.read()
+    assert record_of(folder) == record_of(run.folder(tmp_path / "whole"))
+
+
+def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
+    run = tiny_run("ce")
+    folder = run.folder(tmp_path)
+    folder.mkdir(parents=True)
+    (folder / ".lock").mkdir()  # nobody can take it
+    process = torchrun(run, tmp_path)
+    process.wait(120)
+    assert process.returncode != 0
+    assert process.stdout.read().count("error: ") >= 1
