@@ -1,5 +1,6 @@
 """ImageNet (ILSVRC 2012), decoded while it is used."""
 
+import os
 from pathlib import Path
 
 import torch
@@ -23,7 +24,7 @@ def load(
     crop_size: int = 224,
     resize: int = 256,
     num_classes: int = 1000,
-    workers: int = 0,
+    workers: int | None = None,
 ) -> Splits:
     """Photographs of `imagenet/{train,val}/<wnid>/*.JPEG`: 1,231,167 / 50,000 / 50,000.
 
@@ -38,7 +39,8 @@ def load(
         crop_size: height and width of the inputs.
         resize: shorter side of a validation or test image before its centre is cropped.
         num_classes: class folders there must be.
-        workers: processes that decode; the batches are the same with any number.
+        workers: processes that decode; the batches are the same with any number. None takes one a core that this
+            process may use, shared with the other processes of a torchrun on this machine, at most 16.
 
     Raises:
         DataError: missing folders.
@@ -46,6 +48,8 @@ def load(
     """
     if not 1 <= crop_size <= resize:
         raise ValueError(f"crop_size must lie in [1, resize], got crop_size {crop_size} and resize {resize}")
+    if workers is None:
+        workers = min(16, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     if workers < 0:
         raise ValueError(f"workers must be >= 0, got {workers}")
     folder = root / "imagenet"

@@ -92,6 +92,7 @@ class LazySplit(Split):
             _Epoch(self, seed, epoch),
             batch_sampler=[order[cut].tolist() for cut in cuts],
             num_workers=self.workers,
+            prefetch_factor=4 if self.workers else None,  # batches a worker decodes ahead
             collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw its seed from the global one
