@@ -46,7 +46,8 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> torch.optim.Optimizer:
             {"params": [parameter for parameter in parameters if parameter.ndim > 1]},
             {"params": [parameter for parameter in parameters if parameter.ndim <= 1], "weight_decay": 0.0},
         ]
-    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay}
+    fused = all(parameter.is_cuda for parameter in model.parameters())  # one kernel for all parameters
+    common = {"lr": recipe.lr, "weight_decay": recipe.weight_decay, "fused": fused or None}
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(parameters, momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
     return {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[recipe.optimizer](parameters, **common)

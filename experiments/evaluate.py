@@ -4,10 +4,11 @@ import torch
 from torch import Tensor, nn
 
 from experiments.distributed import ALONE, World
+from experiments.speed import Speed
 
 
 @torch.no_grad()
-def predict(model: nn.Module, split, batch_size: int, world: World = ALONE) -> Tensor:
+def predict(model: nn.Module, split, batch_size: int, world: World = ALONE, speed: Speed | None = None) -> Tensor:
     """[N, K] float32 logits of a split, in its order, with the model in eval mode.
 
     The model is left in the mode it was found in. Batches may come in any order (texts come by length). Several
@@ -19,7 +20,11 @@ def predict(model: nn.Module, split, batch_size: int, world: World = ALONE) -> T
     try:
         logits = None
         for batch in split.eval_batches(batch_size, world.part):
-            part = model(batch.inputs).float()
+            if speed:
+                with speed.autocast():
+                    part = model(speed.inputs(batch.inputs)).float()
+            else:
+                part = model(batch.inputs).float()
             logits = part.new_zeros(len(split), part.shape[1]) if logits is None else logits
             logits[batch.index] = part
         return logits if world.size == 1 else _add_up(logits, split, world)

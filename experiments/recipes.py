@@ -95,6 +95,8 @@ class Recipe:
     num_bins: int = 15  # of every recorded score, and of bins.csv unless the loss has bins of its own
     eval_batch_size: int = 1000
     # computing
+    precision: str = "auto"  # of the forward pass: bf16 on a GPU, float32 on the CPU; or "float32", "tf32", "bf16"
+    compile: bool = False  # torch.compile: minutes at the start, then faster steps
     sync_batch_norm: bool = False  # with several processes: statistics of the whole batch, not of each one's share
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
 

@@ -19,6 +19,7 @@ from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
 from experiments.recipes import METHODS, SCALES
 from experiments.signals import noticed
+from experiments.speed import choose
 from experiments.trainer import CannotResume, Preempted, Training, TrainingDiverged
 from models import MODELS
 
@@ -69,6 +70,7 @@ def train(
     if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
         return found
     recipe = run.recipe
+    choose(recipe.precision, recipe.compile, torch.device(device))  # refuses what the device cannot do
     if recipe.threads:
         torch.set_num_threads(recipe.threads)
     options = dict(recipe.data_options)

@@ -11,7 +11,7 @@ from torch import nn
 import data
 import losses
 from calibration import summary
-from data import Splits
+from data import Split, Splits
 from experiments import checkpoint, files, records
 from experiments.build import build_model, build_optimizer, learning_rate
 from experiments.distributed import ALONE, World
@@ -19,6 +19,7 @@ from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.provenance import environment
+from experiments.speed import choose
 from posthoc import TemperatureScaling
 
 
@@ -77,7 +78,8 @@ class Training:
         self.model = build_model(self.recipe, self.train, pretrained)
         if self.recipe.sync_batch_norm:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.model.to(device)
+        self.speed = choose(self.recipe.precision, self.recipe.compile, device)
+        self.model = self.speed.layout(self.model.to(device))
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
         )
@@ -99,7 +101,9 @@ class Training:
             Preempted: `should_stop` said so.
         """
         self.restore()
-        self.step_model = self.world.wrap(self.model, self.device)  # the one that a step calls
+        # what steps and scoring call: they share the parameters of self.model, which checkpoints hold
+        self.step_model = self.speed.compile(self.world.wrap(self.model, self.device))
+        self.eval_model = self.speed.compile(self.model)
         if self.world.writes:
             files.write_json(self.folder / records.CONFIG, self.config())
             history = files.CsvLog(self.folder / records.HISTORY, self.history)
@@ -133,9 +137,9 @@ class Training:
 
         self.model.train()
         for batch in self.train.train_batches(**order, start=part.steps, part=self.world.part):
-            logits, index, labels = self.world.whole_batch(
-                self.step_model(batch.inputs), batch.index, batch.labels, sizes[part.steps]
-            )
+            with self.speed.autocast():
+                logits = self.step_model(self.speed.inputs(batch.inputs))
+            logits, index, labels = self.world.whole_batch(logits.float(), batch.index, batch.labels, sizes[part.steps])
             loss = self.loss(logits, labels)
             self.check_finite(loss)
             self.optimizer.zero_grad()
@@ -151,13 +155,12 @@ class Training:
             part.total += loss.detach() * (1 if recipe.reduction == "sum" else len(labels))
             part.seen.add(index, logits, labels)
             if self.adapts and recipe.update_every and self.steps % recipe.update_every == 0:
-                self.update_gamma(predict(self.model, self.val, recipe.eval_batch_size, self.world))
+                self.update_gamma(self.predict(self.val))
             if part.steps < len(sizes):
                 part.seconds = before + time.monotonic() - begin
                 self.between_steps()
 
-        self.val_logits = predict(self.model, self.val, recipe.eval_batch_size, self.world)
-        self.test_logits = predict(self.model, self.test, recipe.eval_batch_size, self.world)
+        self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
         for logits in (part.total, self.val_logits, self.test_logits):
             self.check_finite(logits, now=True)
         if self.adapts and not recipe.update_every:
@@ -173,6 +176,10 @@ class Training:
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
         rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
         return row | {"seconds": round(before + time.monotonic() - begin, 3)}, rows
+
+    def predict(self, split: Split) -> torch.Tensor:
+        """[N, K] float32 logits of a split."""
+        return predict(self.eval_model, split, self.recipe.eval_batch_size, self.world, self.speed)
 
     def update_gamma(self, val_logits: torch.Tensor) -> None:
         """Show the loss the whole validation set; processes that come to different gammas are a bug."""
@@ -220,8 +227,7 @@ class Training:
     def finish(self) -> dict:
         """Score the final model before and after temperature scaling and write the rest of the record."""
         if self.val_logits is None:  # resumed after the last epoch
-            self.val_logits = predict(self.model, self.val, self.recipe.eval_batch_size, self.world)
-            self.test_logits = predict(self.model, self.test, self.recipe.eval_batch_size, self.world)
+            self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
         labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
         logits = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
         with warnings.catch_warnings(record=True) as caught:
@@ -267,7 +273,7 @@ class Training:
             "note": self.train.note,
             "pretrained_sha256": self.pretrained_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
-            "environment": environment(self.device) | {"processes": self.world.size},
+            "environment": environment(self.device) | {"processes": self.world.size, "precision": self.speed.precision},
         }
 
     def state(self) -> dict:

@@ -1,0 +1,72 @@
+"""How a run computes: precision, memory layout, compilation. What it computes does not depend on it, but for rounding.
+
+On the CPU all of it is plain float32. On a GPU the forward pass runs in bfloat16 (parameters, the loss, the optimizer
+and every score stay float32) on channels-last images, the optimizer is one fused kernel, and nothing within an epoch
+waits for the GPU.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+PRECISIONS = ("auto", "float32", "tf32", "bf16")
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The choices of one run.
+
+    Attributes:
+        precision: "float32", "tf32" (matrix products of float32 in TF32; GPU only) or "bf16" (autocast).
+        channels_last: images and convolutions in NHWC order.
+        compiled: whether the model is compiled.
+        device: "cpu" or "cuda".
+    """
+
+    precision: str
+    channels_last: bool
+    compiled: bool
+    device: str
+
+    def autocast(self) -> AbstractContextManager:
+        """The context of a forward pass, the loss aside."""
+        return torch.autocast(self.device, torch.bfloat16, enabled=self.precision == "bf16")
+
+    def layout(self, model: nn.Module) -> nn.Module:
+        """The model in the memory layout it trains in."""
+        return model.to(memory_format=torch.channels_last) if self.channels_last else model
+
+    def compile(self, model: nn.Module) -> nn.Module:
+        """The model as steps call it; it shares its parameters with `model`."""
+        return torch.compile(model) if self.compiled else model
+
+    def inputs(self, inputs: Tensor) -> Tensor:
+        """A batch's inputs in the model's layout."""
+        images = self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4
+        return inputs.contiguous(memory_format=torch.channels_last) if images else inputs
+
+
+def choose(precision: str, compiled: bool, device: torch.device) -> Speed:
+    """What a recipe's settings mean on a device; sets the process's switches for matrix products.
+
+    Args:
+        precision: one of `PRECISIONS`; "auto" is bf16 on a GPU that has it, else float32.
+        compiled: whether to compile the model.
+        device: where it trains.
+
+    Raises:
+        ValueError: an unknown precision, or TF32 without a GPU.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    cuda = device.type == "cuda"
+    if precision == "tf32" and not cuda:
+        raise ValueError("precision tf32 needs a CUDA device")
+    if precision == "auto":
+        precision = "bf16" if cuda and torch.cuda.is_bf16_supported() else "float32"
+    if cuda:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
+        torch.backends.cudnn.benchmark = True
+    return Speed(precision, cuda, compiled, device.type)
