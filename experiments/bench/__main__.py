@@ -1,0 +1,86 @@
+"""`python -m experiments.bench`: time everything, print ratios, write OUT/bench.md and OUT/bench.json."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from itertools import groupby
+from pathlib import Path
+
+import torch
+
+from experiments import files
+from experiments.bench import losses, peers, scores, training
+from experiments.bench.timing import Row
+from experiments.provenance import environment
+
+PARTS = ("losses", "scores", "peers", "training")
+
+
+def measure(part: str, device: torch.device, small: bool) -> Iterator[Row]:
+    """The rows of one part."""
+    if part == "losses":
+        return losses.rows(device)
+    if part == "scores":
+        return scores.rows(large=not small)
+    return peers.rows() if part == "peers" else training.rows(device)
+
+
+def line(row: Row) -> str:
+    """A row as Markdown."""
+    other, ratio, limit = (f"{value:.3g}" if value else "–" for value in (row.other, row.ratio, row.limit))
+    return f"| {row.what} | {row.seconds:.3g} | {row.against or '–'} | {other} | {ratio} | {limit} |"
+
+
+HEADER = "| what | seconds | against | its seconds | ratio | allowed |\n| --- | ---: | --- | ---: | ---: | ---: |"
+
+
+def markdown(rows: list[Row], costs: list[tuple[str, float]], notes: str) -> str:
+    """All measurements, a table a group."""
+    parts = []
+    for name, group in groupby(rows, key=lambda row: row.group):
+        parts.append("\n".join([f"**{name[0].upper()}{name[1:]}**", "", HEADER, *map(line, group), ""]))
+    if costs:
+        shown = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in costs)
+        parts.append(f"Largest costs of the training steps: {shown}.\n")
+    return "\n".join([*parts, notes, ""])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.bench",
+        description="Time losses, scores, calibrators and training, as ratios within this run. Below what is allowed "
+        "is good. On a GPU the losses and the training are timed there, the rest on one thread of the CPU.",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)")
+    parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be given again")
+    parser.add_argument("--small", action="store_true", help="leave out the 50,000 x 1,000 sets, which take 3 GB")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    found: list[Row] = []
+    for part in options.only or PARTS:
+        for row in measure(part, device, options.small):
+            if not found or found[-1].group != row.group:
+                print(f"\n{row.group}\n{HEADER}")
+            found.append(row)
+            print(line(row), flush=True)
+    costs = training.largest_costs(device) if "training" in (options.only or PARTS) else []
+    machine = environment(device)
+    notes = f"One thread of {environment(torch.device('cpu'))['device']}"
+    notes += f" and {machine['device']}" if device.type == "cuda" else ""
+    notes += f", torch {machine['packages']['torch']}; the fastest of a few calls."
+    text = markdown(found, costs, notes)
+    options.out.mkdir(parents=True, exist_ok=True)
+    files.write_bytes(options.out / "bench.md", text.encode())
+    content = {"rows": [asdict(row) | {"ratio": row.ratio} for row in found], "costs": costs, "machine": machine}
+    files.write_bytes(options.out / "bench.json", json.dumps(content, indent=2).encode())
+    print("\n" + "\n".join(text.splitlines()[-3:]))
+    print(f"written: {options.out / 'bench'}.md, .json")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
