@@ -149,9 +149,10 @@ def read(folder: Path, run: Run) -> Record:
 def find(run: Run, runs: Path) -> Record | None:
     """The run's record under `runs` or among the published ones; None where there is no finished and sound one.
 
-    A damaged record, or one whose run has not ended, is warned of.
+    A damaged record, or one whose run has not ended, is warned of. The demo's published records are not looked at: it
+    takes minutes, and whoever calls for it wants to see it train.
     """
-    for root in (Path(runs), PUBLISHED):
+    for root in (Path(runs), PUBLISHED) if run.scale != "demo" else (Path(runs),):
         folder = run.folder(root)
         if is_finished(folder):
             try:

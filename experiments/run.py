@@ -10,6 +10,7 @@ import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from contextlib import ExitStack
+from dataclasses import replace
 from multiprocessing import connection
 
 from tqdm import tqdm
@@ -151,6 +152,7 @@ def _arguments() -> argparse.ArgumentParser:
     for name in ("dataset", "model", "method"):
         parser.add_argument(f"--{name}", help=f"only this {name}")
     parser.add_argument("--seed", type=int, help="only this seed")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 of every cell, instead of the scale's")
     parser.add_argument(
         "--workers", type=int, help="runs trained at once (default: one a core with --scale demo, else one)"
     )
@@ -167,6 +169,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         options.device = pick_device(options.device)
         wanted = grid.runs_of(options.name, options.scale)
+        if options.seeds is not None:
+            if options.seeds < 1:
+                raise ValueError(f"--seeds must be >= 1, got {options.seeds}")
+            first = [run for run in wanted if run.seed == 0]
+            wanted = [replace(run, seed=seed) for seed in range(options.seeds) for run in first]
         for name in ("dataset", "model", "method", "seed"):
             choice = getattr(options, name)
             if choice is not None:
