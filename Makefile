@@ -26,7 +26,7 @@ FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12 fig13 
 OOD := table8 fig6
 
 .DEFAULT_GOAL := help
-.PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts bench test test-slow lint format clean
+.PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts documents bench test test-slow lint format clean
 
 help: ## list the targets
 	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
@@ -60,7 +60,10 @@ status: $(READY) ## how far the runs of all tables and figures are
 scripts: $(READY) ## write the cluster's scripts anew, after a change of experiments/scripts/cluster.sh or the grid
 	@$(PY) -m experiments.cluster
 
-bench: $(READY) ## time the scores and calibrators, beside the design's limits
+documents: $(READY) ## the measured parts of README.md, and RESULTS.md, from the published records
+	@$(PY) -m figures.documents
+
+bench: $(READY_DEV) ## time losses, scores, calibrators and training: ratios, beside what is allowed
 	@OMP_NUM_THREADS=1 $(PY) -m experiments.bench --out $(OUT)
 
 test: $(READY_DEV) ## the tests, in a few minutes

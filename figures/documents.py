@@ -1,0 +1,75 @@
+"""The measured parts of README.md, and RESULTS.md, from the published records (`make documents`).
+
+In README.md a part lies between `<!-- made: NAME -->` and `<!-- end -->`.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from experiments import files
+from experiments.provenance import ROOT
+from experiments.records import PUBLISHED
+from figures import claims, render
+from figures.table1 import TABLE as TABLE1
+from figures.table2 import TABLE as TABLE2
+from figures.tables import fill
+
+
+def demo() -> str:
+    """Table 1 at the demo's scale, as `make table1` prints it."""
+    return render.markdown(fill(TABLE1, "demo", PUBLISHED)).split("\n\n", 1)[1].strip()
+
+
+def newsgroups() -> str:
+    """ECE_EM before and after temperature scaling, and error, of the newsgroups CNN: a row each."""
+    before_after, error = fill(TABLE1, "paper", PUBLISHED), fill(TABLE2, "paper", PUBLISHED)
+    lines = ["| | " + " | ".join(column.title for column in TABLE1.columns) + " |", "| --- |" + " ---: |" * 6]
+    for filled, block, name in (
+        (before_after, "before", "ECE_EM before"),
+        (before_after, "after", "ECE_EM after (T)"),
+        (error, "error", "error"),
+    ):
+        row = filled.cells[block][claims.NEWSGROUPS]
+        cells = " | ".join(row[column.key].text(filled.collection.seeds) for column in TABLE1.columns)
+        lines.append(f"| {name} | {cells} |")
+    return "\n".join(lines)
+
+
+PARTS: dict[str, Callable[[], str]] = {"demo": demo, "newsgroups": newsgroups}
+
+
+def filled_in(text: str) -> str:
+    """A document's text with its parts made anew.
+
+    Raises:
+        ValueError: a part that nobody knows how to make.
+    """
+
+    def made(match: re.Match) -> str:
+        if match[1] not in PARTS:
+            raise ValueError(f"unknown part {match[1]!r}: choose from {', '.join(PARTS)}")
+        return f"<!-- made: {match[1]} -->\n{PARTS[match[1]]()}\n<!-- end -->"
+
+    return re.sub(r"<!-- made: (\w+) -->\n.*?\n?<!-- end -->", made, text, flags=re.DOTALL)
+
+
+def documents() -> dict[Path, str]:
+    """Every document with measured numbers, and what it should say."""
+    readme = ROOT / "README.md"
+    return {readme: filled_in(readme.read_text()), ROOT / "RESULTS.md": claims.markdown()}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    argparse.ArgumentParser(prog="python -m figures.documents", description=__doc__).parse_args(arguments)
+    for path, text in documents().items():
+        files.write_bytes(path, text.encode())
+        print(f"written: {path.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
