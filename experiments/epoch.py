@@ -1,5 +1,7 @@
 """What an epoch gathers on its way, and the rows that it adds to a run's record."""
 
+import time
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -14,22 +16,28 @@ class EpochPart:
         steps: steps taken.
         total: scalar, sum of the losses of the samples, in nats.
         seen: confidence of the training samples as the steps met them.
-        seconds: spent on it.
+        elapsed: seconds spent on it, before an interruption and since.
     """
 
     def __init__(self, num_samples: int, device: torch.device):
-        self.steps, self.seconds = 0, 0.0
+        self.steps = 0
+        self._before, self._since = 0.0, time.monotonic()
         self.total = torch.zeros((), device=device, dtype=torch.float64)
         self.seen = TrainingConfidence(num_samples, device)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds."""
+        return self._before + time.monotonic() - self._since
 
     def state(self) -> dict:
         """For a checkpoint."""
         tensors = {"total": self.total, "p_true": self.seen.p_true, "p_top": self.seen.p_top}
-        return {"steps": self.steps, "seconds": self.seconds, **tensors}
+        return {"steps": self.steps, "seconds": self.elapsed, **tensors}
 
     def restore(self, state: dict) -> None:
         """What `state` gave."""
-        self.steps, self.seconds = state["steps"], state["seconds"]
+        self.steps, self._before, self._since = state["steps"], state["seconds"], time.monotonic()
         for name, tensor in (("total", self.total), ("p_true", self.seen.p_true), ("p_top", self.seen.p_top)):
             tensor.copy_(state[name])
 

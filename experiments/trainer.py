@@ -128,12 +128,34 @@ class Training:
 
     def train_epoch(self) -> tuple[dict, list[dict]]:
         """The rest of a pass over the training split, the gamma update, and the epoch's rows of history and bins."""
-        recipe, begin = self.recipe, time.monotonic()
+        recipe = self.recipe
+        lr = self.take_steps()
+        part = self.part
+        self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
+        for logits in (part.total, self.val_logits, self.test_logits):
+            self.check_finite(logits, now=True)
+        if self.adapts and not recipe.update_every:
+            self.update_gamma(self.val_logits)
+        row = {
+            "epoch": self.epoch + 1,
+            "lr": lr,
+            "train_loss": part.total.item() / len(self.train),
+            **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
+            **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
+        }
+        gammas = getattr(self.loss, "gammas", None)
+        num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
+        return row | {"seconds": round(part.elapsed, 3)}, rows
+
+    def take_steps(self) -> float:
+        """The rest of a pass over the training split; returns the learning rate of its last step."""
+        recipe = self.recipe
         order = {"batch_size": recipe.batch_size, "seed": self.run_id.seed, "epoch": self.epoch}
         sizes = self.train.batch_sizes(**order)
         if self.part is None:
             self.part = EpochPart(len(self.train), self.device)
-        part, before = self.part, self.part.seconds
+        part = self.part
 
         self.model.train()
         for batch in self.train.train_batches(**order, start=part.steps, part=self.world.part):
@@ -157,25 +179,8 @@ class Training:
             if self.adapts and recipe.update_every and self.steps % recipe.update_every == 0:
                 self.update_gamma(self.predict(self.val))
             if part.steps < len(sizes):
-                part.seconds = before + time.monotonic() - begin
                 self.between_steps()
-
-        self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
-        for logits in (part.total, self.val_logits, self.test_logits):
-            self.check_finite(logits, now=True)
-        if self.adapts and not recipe.update_every:
-            self.update_gamma(self.val_logits)
-        row = {
-            "epoch": self.epoch + 1,
-            "lr": lr,
-            "train_loss": part.total.item() / len(self.train),
-            **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
-            **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
-        }
-        gammas = getattr(self.loss, "gammas", None)
-        num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
-        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
-        return row | {"seconds": round(before + time.monotonic() - begin, 3)}, rows
+        return lr
 
     def predict(self, split: Split) -> torch.Tensor:
         """[N, K] float32 logits of a split."""

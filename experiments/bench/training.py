@@ -96,31 +96,9 @@ def steps_of(training: Training) -> Callable[[], None]:
 
     def loop() -> None:
         training.part = None
-        with _without_evaluation(training):
-            training.train_epoch()
+        training.take_steps()
 
     return loop
-
-
-class _Stop(Exception):
-    pass
-
-
-class _without_evaluation:
-    """Ends `train_epoch` where its evaluation begins."""
-
-    def __init__(self, training: Training):
-        self.training = training
-
-    def __enter__(self) -> None:
-        def stop(split):
-            raise _Stop
-
-        self.training.predict = stop
-
-    def __exit__(self, kind, *_) -> bool:
-        del self.training.predict
-        return kind is _Stop
 
 
 def rows(device: torch.device) -> Iterator[Row]:
