@@ -104,16 +104,16 @@ def steps_of(training: Training) -> Callable[[], None]:
 def rows(device: torch.device) -> Iterator[Row]:
     """On the CPU with ResNet-8; on a GPU with ResNet-50, and seconds an epoch of the four CIFAR nets."""
     cuda = device.type == "cuda"
-    model, count, name = ("resnet50", 12_800, "ResNet-50") if cuda else ("resnet8", 1_280, "ResNet-8")
+    model, count, name = ("resnet50", 12_800, "ResNet-50") if cuda else ("resnet8", 640, "ResNet-8")
     group = f"training, {name} on {count:,} images of 32 x 32, batch 128"
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         training, plain = (training_of(model, count, method, device, folder) for method in ("adafocal", "ce"))
         steps = steps_of(training)
         bare = bare_loop(training, training.train.num_batches(128), 128)
-        ours, floor = side_by_side(steps, bare, rounds=3)
+        ours, floor = side_by_side(steps, bare, rounds=12)
         yield Row(group, f"the training loop ({count / ours:,.0f} images/s)", ours, "the bare loop", floor, 1 / 0.97)
-        ours, other = side_by_side(steps, steps_of(plain), rounds=3)
+        ours, other = side_by_side(steps, steps_of(plain), rounds=12)
         yield Row(group, "the steps with AdaFocal", ours, "the steps with CE", other, 1.01)
 
         split = training.train

@@ -1,0 +1,48 @@
+"""The benchmark's arithmetic and its table; how fast things are is for `make bench` to say."""
+
+import json
+
+import torch
+
+from experiments.bench import __main__ as bench
+from experiments.bench import scores, timing, training
+from experiments.bench.timing import Row
+
+
+def test_a_ratio_is_ours_over_theirs():
+    assert Row("g", "w", 3.0, "x", 2.0).ratio == 1.5
+    assert Row("g", "w", 3.0).ratio is None
+
+
+def test_both_functions_are_called_in_turns():
+    calls = []
+    ours, theirs = timing.side_by_side(lambda: calls.append("a"), lambda: calls.append("b"), rounds=2, calls=2)
+    assert "".join(calls) == "aabb" * 3  # one turn warms up
+    assert 0 < ours < 1
+    assert 0 < theirs < 1
+
+
+def test_the_table_has_a_row_a_measurement(tmp_path, monkeypatch, capsys):
+    rows = [Row("losses", "a loss", 0.5, "cross entropy", 0.25, 3), Row("scores", "a score", 0.1)]
+    monkeypatch.setattr(bench, "measure", lambda part, device, small: iter(rows if part == "losses" else []))
+    assert bench.main(["--only", "losses", "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "bench.md").read_text()
+    assert "| a loss | 0.5 | cross entropy | 0.25 | 2 | 3 |" in text
+    assert "| a score | 0.1 | – | – | – | – |" in text
+    assert json.loads((tmp_path / "bench.json").read_text())["rows"][0]["ratio"] == 2
+    assert "torch" in capsys.readouterr().out
+
+
+def test_the_training_that_is_timed_trains(tmp_path):
+    timed = training.training_of("resnet8", 256, "adafocal", torch.device("cpu"), tmp_path)
+    before = [parameter.clone() for parameter in timed.model.parameters()]
+    training.steps_of(timed)()
+    assert timed.steps == 2
+    assert not all(torch.equal(a, b) for a, b in zip(before, timed.model.parameters(), strict=True))
+    training.bare_loop(timed, 1, 16)()
+
+
+def test_the_predictions_that_are_timed_are_over_confident():
+    logits, labels = scores.predictions(5000, 10)
+    confidence = torch.softmax(logits, 1).amax(1).mean()
+    assert confidence > (logits.argmax(1) == labels).float().mean() + 0.05
