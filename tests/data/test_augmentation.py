@@ -73,3 +73,15 @@ def test_each_augmentation_can_be_off(crop_padding, flip):
     else:
         assert (unchanged | mirrored).all()
         assert mirrored.any() == flip
+
+
+def test_the_one_pass_normalisation_agrees_with_the_plain_one():
+    from data.arrays import ArraySplit, fused_normalise
+
+    images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(2, 3, 16, 16).contiguous()
+    mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+    split = ArraySplit(images, torch.tensor([0, 1]), ("a", "b"), mean, std)
+    (batch,) = split.eval_batches(2)
+    found = fused_normalise(images, mean, std)
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, batch.inputs, rtol=1e-5, atol=1e-6)
