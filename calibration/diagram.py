@@ -47,6 +47,8 @@ def reliability_diagram(confidence, correct=None, num_bins: int = 15, binning: s
     ax.plot(bins.confidence[full], bins.confidence[full], "o", color="#D55E00", ms=3, label="mean confidence")
     ax.plot([0, 1], [0, 1], "--", color="0.4", lw=1, label="perfect calibration")
     ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="confidence", ylabel="accuracy")
-    ax.set_title(f"ECE {100 * bins.ece:.2f} % ({bins.num_bins}{kind} bins, N = {bins.count.sum():,})", fontsize=9)
+    ax.set_title(
+        f"ECE {100 * bins.ece:.2f} % ({bins.num_bins}{kind} bins, N = {bins.count.sum():,})", fontsize=9, loc="center"
+    )
     ax.legend(loc="upper left", fontsize=7, framealpha=0.8, edgecolor="none")
     return ax

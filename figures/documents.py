@@ -11,7 +11,7 @@ from pathlib import Path
 
 from experiments import files
 from experiments.provenance import ROOT
-from experiments.records import PUBLISHED
+from experiments.records import PUBLISHED, PUBLISHED_DEMO
 from figures import claims, render
 from figures.table1 import TABLE as TABLE1
 from figures.table2 import TABLE as TABLE2
@@ -20,7 +20,7 @@ from figures.tables import fill
 
 def demo() -> str:
     """Table 1 at the demo's scale, as `make table1` prints it."""
-    return render.markdown(fill(TABLE1, "demo", PUBLISHED)).split("\n\n", 1)[1].strip()
+    return render.markdown(fill(TABLE1, "demo", PUBLISHED_DEMO)).split("\n\n", 1)[1].strip()
 
 
 def newsgroups() -> str:

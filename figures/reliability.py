@@ -20,6 +20,7 @@ def panel(ax: Axes, record: Record, scaled: bool, num_bins: int = 15) -> None:
     outcomes = top_label(arrays["test_logits"] / temperature, arrays["test_labels"])
     bins = bin_stats(*outcomes, equal_width_edges(num_bins))
     reliability_diagram(bins, ax=ax)
+    ax.set_title("", loc="center")
     ax.set_title(f"ECE {100 * bins.ece:.1f} %" + (f", T {temperature:.1f}" if scaled else ""), fontsize=7)
     ax.get_legend().remove()
 

@@ -9,7 +9,7 @@ from experiments import grid, records
 from experiments.frame import frame
 from experiments.grid import Run
 from experiments.provenance import ROOT
-from experiments.records import PUBLISHED
+from experiments.records import PUBLISHED, PUBLISHED_DEMO
 from figures import claims, documents
 
 
@@ -35,7 +35,7 @@ def test_published_records_are_sound_and_complete():
         run = Run.make(
             row.scale, row.dataset, row.model, row.method, row.seed, tuple(filter(None, row.overrides.split("+")))
         )
-        assert records.find(run, PUBLISHED) is not None, run
+        assert records.find(run, PUBLISHED_DEMO) is not None, run
     demo = found[(found["scale"] == "demo") & (found["overrides"] == "") & found["method"].isin(grid.TABLE_METHODS)]
     assert (demo.groupby(["dataset", "model", "method"])["seed"].nunique() == claims.DEMO_SEEDS).all()
     assert found["commit"].notna().all()
