@@ -4,6 +4,7 @@ import os
 import stat
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -20,7 +21,7 @@ class File(NamedTuple):
     stamp: int
 
 
-class Tree:
+class Tree(ABC):
     """Files and folders by their relative POSIX path; a context manager that closes what it opened.
 
     Attributes:
@@ -40,12 +41,12 @@ class Tree:
     def __exit__(self, *exc_info) -> None:
         self.close()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - a tree without open files has nothing to do
         """Close the files that reading needs; nothing for a folder."""
 
+    @abstractmethod
     def read(self, path: str) -> bytes:
         """The content of one file. Raises DataError naming a file that is gone or damaged."""
-        raise NotImplementedError
 
     def subfolders(self, folder: str) -> list[str]:
         """Sorted names of the folders directly in `folder`."""

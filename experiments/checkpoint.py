@@ -23,8 +23,6 @@ def save(folder: Path, state: dict) -> None:
     Raises:
         OSError: it cannot be written; the checkpoints that were there are there still, and nothing else.
     """
-    for stale in folder.glob(".checkpoint.*.tmp"):  # of a process killed while it wrote: we alone write here
-        stale.unlink(missing_ok=True)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     content = buffer.getbuffer()

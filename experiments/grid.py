@@ -227,6 +227,12 @@ def experiment(name: str, scale: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
+def add_selection(parser) -> None:
+    """The options with which a command says which runs it is about."""
+    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(EXPERIMENTS)}, or all")
+    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(PAIRS)} (default: demo)")
+
+
 def cell(name: str, scale: str, pair: tuple[str, str], column: Column) -> list[Run]:
     """The runs of one cell of a table or figure, a seed each; none where the column is not for this dataset."""
     if column.datasets and pair[0] not in column.datasets:

@@ -147,8 +147,7 @@ def _arguments() -> argparse.ArgumentParser:
         "short go on from their checkpoints.",
         epilog="example: python -m experiments.run --for table1 --scale quick --dataset cifar10 --model resnet50",
     )
-    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.EXPERIMENTS)}, or all")
-    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
+    grid.add_selection(parser)
     for name in ("dataset", "model", "method"):
         parser.add_argument(f"--{name}", help=f"only this {name}")
     parser.add_argument("--seed", type=int, help="only this seed")

@@ -206,8 +206,7 @@ def _arguments() -> argparse.ArgumentParser:
         "command goes on with it) or missing, the hours they took, and an estimate of the hours left.",
         epilog="example: python -m experiments.status --for all --scale paper --failed",
     )
-    parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(grid.EXPERIMENTS)}, or all")
-    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
+    grid.add_selection(parser)
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument("--failed", action="store_true", help="also say when and why each failed run did")
     return parser

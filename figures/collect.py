@@ -52,6 +52,10 @@ class Collection:
         runs = grid.cell(self.name, self.scale, pair, column)
         return [record for run in runs if (record := self.found[run]) is not None]
 
+    def of_pair(self, pair: tuple[str, str]) -> list[Record]:
+        """The records of all columns of a pair."""
+        return [record for column in self.columns for record in self.records(pair, column)]
+
     @property
     def done(self) -> dict[Run, Record]:
         """The runs that have a record."""

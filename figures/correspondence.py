@@ -24,37 +24,36 @@ class Quantity:
     look: dict
 
 
-_SOLID = {"linestyle": "-", "marker": ".", "markersize": 2}  # a lone epoch is a dot
-_DASHED = {"linestyle": (0, (4, 1.5))}
-_STAR = {"linestyle": "-", "linewidth": 0.7, "marker": "*", "markersize": 5, "markeredgewidth": 0}
+SOLID = {"linestyle": "-", "marker": ".", "markersize": 2}  # a lone epoch is a dot
+DASHED = {"linestyle": (0, (4, 1.5))}
+STAR = {"linestyle": "-", "linewidth": 0.7, "marker": "*", "markersize": 5, "markeredgewidth": 0}
 
 _TRUE = Quantity(
     "train_true_confidence",
     "$C_{train}$ (true class)",
     "C_train: mean probability of the true class of the training samples in the validation bin",
-    _SOLID,
+    SOLID,
 )
 _TOP = Quantity(
     "train_top_confidence",
     "$C_{train,top}$ (predicted class)",
     "C_train,top: the same of the predicted class, for the samples whose confidence falls into the bin",
-    _DASHED,
+    DASHED,
 )
 _OWN = Quantity(
     "own_true_confidence",
     "$C_{train}$ in training bins",
     "C_train: mean probability of the true class of the training samples, in equal-mass bins of their own",
-    _SOLID,
+    SOLID,
 )
-_VAL = Quantity("val_confidence", "$C_{val}$", "C_val: mean confidence of the validation samples in the bin", _STAR)
-_EDGES = (
-    Quantity("own_true_lower", "lower edge, training bin", "", _SOLID),
-    Quantity("val_lower", "lower edge, validation bin", "", _DASHED),
+_VAL = Quantity("val_confidence", "$C_{val}$", "C_val: mean confidence of the validation samples in the bin", STAR)
+EDGES = (
+    Quantity("own_true_lower", "lower edge, training bin", "", SOLID),
+    Quantity("val_lower", "lower edge, validation bin", "", DASHED),
 )
 COMMON = (_TRUE, _VAL)
 TRUE_AND_TOP = (_TRUE, _TOP)
 INDEPENDENT = (_OWN, _VAL)
-EDGES = _EDGES
 
 
 def all_bins(bins: int) -> dict[int, str]:
@@ -83,7 +82,7 @@ def draw(
     """
     strips = []  # (pair, bins, quantities): a row of panels
     for pair in collection.pairs:
-        records = [record for column in collection.columns for record in collection.records(pair, column)]
+        records = collection.of_pair(pair)
         bins = list(which(curves.num_bins(records)).items())
         across = min(len(bins), ACROSS)
         for start in range(0, len(bins), across):

@@ -15,7 +15,7 @@ def draw(collection: Collection) -> Figure:
     figure = style.new(7.0, 0.35 + 1.85 * len(collection.pairs))
     axes = figure.subplots(len(collection.pairs), 4, squeeze=False)
     for pair, row in zip(collection.pairs, axes, strict=True):
-        records = [record for column in collection.columns for record in collection.records(pair, column)]
+        records = collection.of_pair(pair)
         for column in collection.columns:
             curves.over_seeds(row[0], collection.records(pair, column)[:1], "val_ece_em", column)
         row[0].set(ylabel="ECE_EM (%)", title=f"{curves.pair_name(pair)}\nall bins")

@@ -7,16 +7,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from figures import curves, style
+from figures import correspondence, curves, style
 from figures.collect import Collection
 from figures.command import main
 from figures.picture import Picture
 
 ACCURACY = 0.8  # A_val,b of panel (a)
 IN_BIN_0 = {
-    "train_true_confidence": {"linestyle": "-", "marker": ".", "markersize": 2},
-    "val_confidence": {"linestyle": "-", "linewidth": 0.7, "marker": "*", "markersize": 5, "markeredgewidth": 0},
-    "val_accuracy": {"linestyle": (0, (4, 1.5)), "linewidth": 0.9},
+    "train_true_confidence": correspondence.SOLID,
+    "val_confidence": correspondence.STAR,
+    "val_accuracy": correspondence.DASHED,
 }
 
 

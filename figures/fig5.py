@@ -47,7 +47,7 @@ def draw(collection: Collection) -> Figure:
             if column.method == "adafocal"
             for record in collection.records(pair, column)[:1]
         ]
-        records = [record for column in collection.columns for record in collection.records(pair, column)]
+        records = collection.of_pair(pair)
         for b, above, below in zip(some_bins(curves.num_bins(records)), upper, lower, strict=True):
             curves.gaps(above, collection, pair, b)
             curves.empty(above)

@@ -15,7 +15,7 @@ ACROSS = 5
 def draw(collection: Collection) -> Figure:
     """Two rows of panels for every five bins: C_val - A_val, and below it the bin's lower and upper edge."""
     (pair,) = collection.pairs
-    records = [record for column in collection.columns for record in collection.records(pair, column)]
+    records = collection.of_pair(pair)
     bins = curves.num_bins(records)
     strips = -(-bins // ACROSS)
     figure = style.new(7.0, 0.6 + 2.6 * strips)

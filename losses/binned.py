@@ -1,5 +1,7 @@
 """What CalFocal and AdaFocal share: bins of the validation set that training samples are looked up in."""
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor
 
@@ -8,7 +10,7 @@ from calibration.checks import check_num_bins
 from losses.base import Loss
 
 
-class BinnedLoss(Loss):
+class BinnedLoss(Loss, ABC):
     """A loss with per-bin state that `update` sets from the validation set.
 
     Attributes:
@@ -48,9 +50,9 @@ class BinnedLoss(Loss):
         self.edges.copy_(torch.from_numpy(bins.edges))
         return bins
 
+    @abstractmethod
     def step(self, bins: BinStats) -> None:
         """Move the per-bin state by the statistics of the validation set; a bin of count 0 keeps what it has."""
-        raise NotImplementedError
 
     def _apply(self, fn, recurse=True):
         # .half() or .double() of a model that holds this loss moves the buffers but leaves them float32

@@ -35,13 +35,18 @@ def tar_folder(root: Path, folder: str, archive: Path, mode: str = "w:gz") -> No
 def tar_of(archive: Path, members: list, mode: str = "w:gz") -> None:
     """An archive of (name, content) pairs and ready TarInfo objects."""
     with tarfile.open(archive, mode) as tar:
-        for member in members:
-            if isinstance(member, tarfile.TarInfo):
-                tar.addfile(member)
-            else:
-                info = tarfile.TarInfo(member[0])
-                info.size = len(member[1])
-                tar.addfile(info, io.BytesIO(member[1]))
+        add_members(tar, members)
+
+
+def add_members(tar: tarfile.TarFile, members) -> None:
+    """(name, content) pairs and ready TarInfo objects."""
+    for member in members:
+        if isinstance(member, tarfile.TarInfo):
+            tar.addfile(member)
+        else:
+            info = tarfile.TarInfo(member[0])
+            info.size = len(member[1])
+            tar.addfile(info, io.BytesIO(member[1]))
 
 
 def write_tokenizer(folder, pad: str = "[PAD]") -> str:

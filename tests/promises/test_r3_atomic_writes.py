@@ -135,11 +135,13 @@ def test_the_line_on_a_full_disk_says_where(large_disk):
 
 
 def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
-    checkpoint.save(tmp_path, state(1))
-    (tmp_path / f".{checkpoint.NEW}.abc123.tmp").write_bytes(b"half")
-    checkpoint.save(tmp_path, state(2))
-    names = {checkpoint.CURRENT, checkpoint.PREVIOUS, checkpoint.SUMS}
-    assert {path.name for path in tmp_path.iterdir()} == names
+    run = tiny_run("ce")
+    folder = run.folder(tmp_path)
+    folder.mkdir(parents=True)
+    for name in (checkpoint.NEW, checkpoint.SUMS, *records.FILES):
+        (folder / f".{name}.abc123.tmp").write_bytes(b"half")
+    train.train(run, runs=tmp_path, say=lambda text: None)
+    assert not list(folder.glob(".*"))
 
 
 class Killed(BaseException):

@@ -14,7 +14,7 @@ import pytest
 from data import DataError, official_cifar
 from data.tar import read_tar
 from data.tree import ZipTree
-from tests.data.corpora import tar_of
+from tests.data.corpora import add_members, tar_of
 
 CONTENT = bytes(range(256)) * 40
 
@@ -28,13 +28,7 @@ def special(kind: bytes, target: str = "/etc/passwd", name: str = "a/x") -> tarf
 def tar_with(*members) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
-        for member in members:
-            if isinstance(member, tarfile.TarInfo):
-                tar.addfile(member)
-            else:
-                info = tarfile.TarInfo(member[0])
-                info.size = len(member[1])
-                tar.addfile(info, io.BytesIO(member[1]))
+        add_members(tar, members)
     return buffer.getvalue()
 
 
