@@ -1,21 +1,26 @@
-"""The measured parts of README.md, and RESULTS.md, from the published records (`make documents`).
+"""The measured parts of README.md and SPEED.md, and RESULTS.md, from what is published (`make documents`).
 
-In README.md a part lies between `<!-- made: NAME -->` and `<!-- end -->`.
+A part lies between `<!-- made: NAME -->` and `<!-- end -->`.
 """
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from experiments import files
+from experiments.bench.table import markdown
+from experiments.bench.timing import Row
 from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
 from figures import claims, render
 from figures.table1 import TABLE as TABLE1
 from figures.table2 import TABLE as TABLE2
 from figures.tables import fill
+
+BENCH = PUBLISHED / "bench-cpu.json"
 
 
 def demo() -> str:
@@ -35,10 +40,18 @@ def newsgroups() -> str:
         row = filled.cells[block][claims.NEWSGROUPS]
         cells = " | ".join(row[column.key].text(filled.collection.seeds) for column in TABLE1.columns)
         lines.append(f"| {name} | {cells} |")
-    return "\n".join(lines)
+    notes = " ".join(f"Word vectors: {note}." for note in error.collection.data_notes)
+    return "\n".join([*lines, "", notes])
 
 
-PARTS: dict[str, Callable[[], str]] = {"demo": demo, "newsgroups": newsgroups}
+def bench() -> str:
+    """The published measurements of `make bench`, all but those that compare with nothing."""
+    content = json.loads(BENCH.read_text())
+    rows = [Row(**{key: value for key, value in row.items() if key != "ratio"}) for row in content["rows"]]
+    return markdown([row for row in rows if row.other], content["costs"], content["notes"]).strip()
+
+
+PARTS: dict[str, Callable[[], str]] = {"demo": demo, "newsgroups": newsgroups, "bench": bench}
 
 
 def filled_in(text: str) -> str:
@@ -58,8 +71,8 @@ def filled_in(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every document with measured numbers, and what it should say."""
-    readme = ROOT / "README.md"
-    return {readme: filled_in(readme.read_text()), ROOT / "RESULTS.md": claims.markdown()}
+    with_parts = (ROOT / "README.md", ROOT / "experiments" / "SPEED.md")
+    return {path: filled_in(path.read_text()) for path in with_parts} | {ROOT / "RESULTS.md": claims.markdown()}
 
 
 def main(arguments: list[str] | None = None) -> int:

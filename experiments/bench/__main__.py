@@ -5,13 +5,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from experiments import files
 from experiments.bench import losses, peers, scores, training
+from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
 from experiments.provenance import environment
 
@@ -25,26 +25,6 @@ def measure(part: str, device: torch.device, small: bool) -> Iterator[Row]:
     if part == "scores":
         return scores.rows(large=not small)
     return peers.rows() if part == "peers" else training.rows(device)
-
-
-def line(row: Row) -> str:
-    """A row as Markdown."""
-    other, ratio, limit = (f"{value:.3g}" if value else "–" for value in (row.other, row.ratio, row.limit))
-    return f"| {row.what} | {row.seconds:.3g} | {row.against or '–'} | {other} | {ratio} | {limit} |"
-
-
-HEADER = "| what | seconds | against | its seconds | ratio | allowed |\n| --- | ---: | --- | ---: | ---: | ---: |"
-
-
-def markdown(rows: list[Row], costs: list[tuple[str, float]], notes: str) -> str:
-    """All measurements, a table a group."""
-    parts = []
-    for name, group in groupby(rows, key=lambda row: row.group):
-        parts.append("\n".join([f"**{name[0].upper()}{name[1:]}**", "", HEADER, *map(line, group), ""]))
-    if costs:
-        shown = ", ".join(f"`{name}` {100 * share:.0f} %" for name, share in costs)
-        parts.append(f"Largest costs of the training steps: {shown}.\n")
-    return "\n".join([*parts, notes, ""])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,7 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     text = markdown(found, costs, notes)
     options.out.mkdir(parents=True, exist_ok=True)
     files.write_bytes(options.out / "bench.md", text.encode())
-    content = {"rows": [asdict(row) | {"ratio": row.ratio} for row in found], "costs": costs, "machine": machine}
+    content = {
+        "rows": [asdict(row) | {"ratio": row.ratio} for row in found],
+        "costs": costs,
+        "notes": notes,
+        "machine": machine,
+    }
     files.write_bytes(options.out / "bench.json", json.dumps(content, indent=2).encode())
     print("\n" + "\n".join(text.splitlines()[-3:]))
     print(f"written: {options.out / 'bench'}.md, .json")
