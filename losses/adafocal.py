@@ -83,8 +83,9 @@ class AdaFocalLoss(BinnedLoss):
         """Loss of [N, K] logits and [N] targets, in nats."""
         ce = cross_entropy(logits, targets)
         with torch.no_grad():
-            gamma = self.gammas[self.bins_of(torch.exp(-ce))].to(ce.dtype)  # lines 7-8
-        return self.reduce(modulated(ce, gamma))  # lines 9-12
+            p = torch.exp(-ce)  # line 7
+            gamma = self.gammas[self.bins_of(p)].to(ce.dtype)  # line 8
+        return self.reduce(modulated(ce, gamma, p))  # lines 9-12
 
     def step(self, bins: BinStats) -> None:
         """Move gamma by the validation set's calibration error; a bin without samples keeps its gamma."""

@@ -61,7 +61,7 @@ class CalFocalLoss(BinnedLoss):
             else:
                 gamma = torch.exp(self.lam * (p - self.accuracy[index].to(p.dtype))).clamp(max=self.gamma_max)
                 gamma = gamma.nan_to_num(nan=1.0)  # no validation sample was ever seen there
-        return self.reduce(modulated(ce, gamma))
+        return self.reduce(modulated(ce, gamma, p))
 
     def step(self, bins: BinStats) -> None:
         """Eq. 3's gamma, or Eq. 2's A_val, of every bin with validation samples."""

@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from losses.base import Loss, cross_entropy
 
 
-def modulated(ce: Tensor, gamma: Tensor | float) -> Tensor:
+def modulated(ce: Tensor, gamma: Tensor | float, p: Tensor | None = None) -> Tensor:
     """Focal loss where gamma >= 0, inverse focal loss with |gamma| where gamma < 0 (Eq. 5).
 
     The factors (1 - p)^gamma and (1 + p)^|gamma| are both exp(|gamma| log(1 - sign(gamma) p)). p is kept one rounding
@@ -20,22 +20,22 @@ def modulated(ce: Tensor, gamma: Tensor | float) -> Tensor:
     Args:
         ce: [N] cross entropy -log p, float32 or float64.
         gamma: [N] of the same type, or one number.
+        p: [N] exp(-ce), where the caller has it already.
 
     Returns:
         [N] losses; gamma = 0 gives `ce` itself, bit for bit. They can be differentiated once.
     """
-    return _Modulated.apply(ce, gamma)
+    return _Modulated.apply(ce, gamma, torch.exp(-ce.detach()) if p is None else p)
 
 
 class _Modulated(torch.autograd.Function):
     """ce x factor, with its derivative by ce: one node where autograd would keep eight, a fifth of a step's time."""
 
     @staticmethod
-    def forward(ctx, ce: Tensor, gamma: Tensor | float) -> Tensor:
+    def forward(ctx, ce: Tensor, gamma: Tensor | float, p: Tensor) -> Tensor:
         size = gamma.abs() if isinstance(gamma, Tensor) else abs(gamma)
         sign = gamma.sign() if isinstance(gamma, Tensor) else math.copysign(1.0, gamma)
-        p = torch.exp(-ce).clamp(max=1 - torch.finfo(ce.dtype).eps)
-        signed = p * sign
+        signed = p.clamp(max=1 - torch.finfo(ce.dtype).eps) * sign
         factor = torch.exp(torch.log1p(-signed) * size)
         loss = ce * factor
         # dp / dce = -p, so d factor / dce = factor |gamma| signed / (1 - signed)
@@ -44,8 +44,8 @@ class _Modulated(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient * ctx.saved_tensors[0], None
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return gradient * ctx.saved_tensors[0], None, None
 
 
 def check_gamma(gamma: float) -> float:
@@ -97,5 +97,6 @@ class FLSDLoss(Loss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
         ce = cross_entropy(logits, targets)
-        gamma = torch.where(torch.exp(-ce.detach()) < 0.2, 5.0, 3.0).to(ce.dtype)
-        return self.reduce(modulated(ce, gamma))
+        p = torch.exp(-ce.detach())
+        gamma = torch.where(p < 0.2, 5.0, 3.0).to(ce.dtype)
+        return self.reduce(modulated(ce, gamma, p))

@@ -51,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     machine = environment(device)
     notes = f"One thread of {environment(torch.device('cpu'))['device']}"
     notes += f" and {machine['device']}" if device.type == "cuda" else ""
-    notes += f", torch {machine['packages']['torch']}; the fastest of a few calls."
+    notes += f", torch {machine['packages']['torch']}; of two functions the turn with the median ratio, of one the "
+    notes += "fastest call."
     text = markdown(found, costs, notes)
     options.out.mkdir(parents=True, exist_ok=True)
     files.write_bytes(options.out / "bench.md", text.encode())

@@ -31,8 +31,8 @@ def rows(device: torch.device) -> Iterator[Row]:
             ours, plain = side_by_side(
                 lambda loss=loss, x=logits, y=targets: step(loss, x, y),
                 lambda x=logits, y=targets: step(F.cross_entropy, x, y),
-                rounds=30,
-                calls=20,
+                rounds=101,
+                calls=10,
             )
             limit = LIMITS.get(name, (None,) * 3)[place]
             yield Row("losses, forward + backward", f"{name} [{n}, {k}]", ours, "cross entropy", plain, limit)

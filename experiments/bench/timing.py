@@ -44,22 +44,28 @@ def best_of(function: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
-def side_by_side(ours: Callable[[], object], theirs: Callable[[], object], rounds: int, calls: int = 1) -> list[float]:
-    """Seconds of one call of each of two functions, measured in turns so that both meet the same machine.
+def side_by_side(
+    ours: Callable[[], object], theirs: Callable[[], object], rounds: int, calls: int = 1
+) -> tuple[float, float]:
+    """Seconds of one call of each of two functions, in the turn whose ratio is the median of all.
+
+    Both are called in every turn, so that a machine that slows down for a while slows both.
 
     Args:
         ours: the first.
         theirs: the second.
-        rounds: turns; the fastest of each counts.
+        rounds: turns, after one that warms up.
         calls: calls a turn, for what takes microseconds.
     """
-    fastest = [float("inf")] * 2
-    for _ in range(rounds + 1):  # the first turn warms up
-        for i, function in enumerate((ours, theirs)):
+    turns = []
+    for _ in range(rounds + 1):
+        turn = []
+        for function in (ours, theirs):
             begin = time.perf_counter()
             for _ in range(calls):
                 function()
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
-            fastest[i] = min(fastest[i], (time.perf_counter() - begin) / calls)
-    return fastest
+            turn.append((time.perf_counter() - begin) / calls)
+        turns.append(tuple(turn))
+    return sorted(turns[1:], key=lambda turn: turn[0] / turn[1])[rounds // 2]

@@ -111,9 +111,9 @@ def rows(device: torch.device) -> Iterator[Row]:
         training, plain = (training_of(model, count, method, device, folder) for method in ("adafocal", "ce"))
         steps = steps_of(training)
         bare = bare_loop(training, training.train.num_batches(128), 128)
-        ours, floor = side_by_side(steps, bare, rounds=12)
+        ours, floor = side_by_side(steps, bare, rounds=15)
         yield Row(group, f"the training loop ({count / ours:,.0f} images/s)", ours, "the bare loop", floor, 1 / 0.97)
-        ours, other = side_by_side(steps, steps_of(plain), rounds=12)
+        ours, other = side_by_side(steps, steps_of(plain), rounds=15)
         yield Row(group, "the steps with AdaFocal", ours, "the steps with CE", other, 1.01)
 
         split = training.train
