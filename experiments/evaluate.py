@@ -1,10 +1,15 @@
-"""Logits of a split."""
+"""Logits of a split, and the scores of a finished run."""
+
+import warnings
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from calibration import summary
 from experiments.distributed import ALONE, World
 from experiments.speed import Speed
+from posthoc import TemperatureScaling
 
 
 @torch.no_grad()
@@ -36,3 +41,28 @@ def _add_up(logits: Tensor | None, split, world: World) -> Tensor:
     """The rows of all processes; one that had no batch has no logits."""
     classes = max(map(int, world.all_of(torch.tensor([0 if logits is None else logits.shape[1]]))))
     return world.add_up(torch.zeros(len(split), classes, device=split.device) if logits is None else logits)
+
+
+def final_scores(
+    logits: dict[str, Tensor], labels: dict[str, Tensor], num_bins: int, warn: Callable[[str], None]
+) -> dict:
+    """Every score before and after temperature scaling; T sees the validation set alone.
+
+    Args:
+        logits: "val" and "test", [N, K] float.
+        labels: "val" and "test", [N] int64.
+        num_bins: of the scores and of the temperature's ECE_EM.
+        warn: gets what `TemperatureScaling` warns of.
+
+    Returns:
+        "temperature"; "val", "test", "val_scaled", "test_scaled", each a `calibration.summary`.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        scaling = TemperatureScaling(num_bins).fit(logits["val"], labels["val"])
+    for warning in caught:
+        warn(str(warning.message))
+    scores = {"temperature": scaling.temperature_}
+    for suffix, of in (("", lambda values: values), ("_scaled", scaling.transform)):
+        scores |= {name + suffix: summary(of(logits[name]), labels[name], num_bins) for name in logits}
+    return scores

@@ -3,20 +3,19 @@
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 import data
 from experiments import checkpoint, distributed, files, records, status
 from experiments.distributed import ALONE, World
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
+from experiments.progress import EpochProgress
 from experiments.recipes import METHODS, SCALES
 from experiments.signals import noticed
 from experiments.speed import choose
@@ -270,36 +269,6 @@ def main(arguments: list[str] | None = None) -> int:
         f"and {100 * scaled['ece_em']:.2f} % after temperature scaling (T = {result['temperature']:.1f})"
     )
     return 0
-
-
-class EpochProgress:
-    """A bar over epochs on a terminal; elsewhere a line now and then, for who follows the log of a job."""
-
-    def __init__(self, epochs: int, seconds_between_lines: float = 10.0, quiet: bool = False):
-        self.bar = tqdm(total=epochs, unit="epoch", disable=quiet or None)
-        self.between, self.last, self.quiet = seconds_between_lines, time.monotonic(), quiet
-
-    def __enter__(self) -> "EpochProgress":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.bar.close()
-
-    def say(self, text: str) -> None:
-        """Print a line without tearing the bar."""
-        if not self.quiet:
-            tqdm.write(text, file=sys.stdout)
-
-    def __call__(self, row: dict) -> None:
-        """Show an epoch's row of `history.csv`."""
-        text = f"val error {100 * row['val_error']:.2f} %, val ECE_EM {100 * row['val_ece_em']:.2f} %"
-        if self.bar.disable:
-            if not self.quiet and time.monotonic() - self.last >= self.between:
-                print(f"epoch {row['epoch']}: train loss {row['train_loss']:.4f}, {text}", flush=True)
-                self.last = time.monotonic()
-            return
-        self.bar.n = row["epoch"]
-        self.bar.set_postfix_str(text)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Training one run: read `Training.run` first."""
 
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,17 +9,15 @@ from torch import nn
 
 import data
 import losses
-from calibration import summary
 from data import Split, Splits
 from experiments import checkpoint, files, records
 from experiments.build import build_model, build_optimizer, learning_rate
 from experiments.distributed import ALONE, World
 from experiments.epoch import EpochPart, bin_rows, epoch_scores
-from experiments.evaluate import predict
+from experiments.evaluate import final_scores, predict
 from experiments.grid import Run
 from experiments.provenance import environment
 from experiments.speed import choose
-from posthoc import TemperatureScaling
 
 
 class TrainingDiverged(RuntimeError):
@@ -235,29 +232,18 @@ class Training:
             self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
         labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
         logits = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            scaling = TemperatureScaling(self.recipe.num_bins).fit(logits["val"], labels["val"])
-        for warning in caught:
-            self.say(f"{self.run_id}: {warning.message}")
         result = {
             "run": str(self.run_id),
             "epochs": self.epoch,
             "steps": self.steps,
             "num_bins": self.recipe.num_bins,
-            "temperature": scaling.temperature_,
             "seconds": round(sum(row["seconds"] for row in self.history), 3),
+            **final_scores(logits, labels, self.recipe.num_bins, lambda text: self.say(f"{self.run_id}: {text}")),
         }
-        for name in ("val", "test"):
-            result[name] = summary(logits[name], labels[name], self.recipe.num_bins)
-        for name in ("val", "test"):
-            scaled = scaling.transform(logits[name])
-            result[f"{name}_scaled"] = summary(scaled, labels[name], self.recipe.num_bins)
-        arrays = {}
-        for name in ("val", "test"):
-            arrays |= {f"{name}_logits": logits[name].numpy(), f"{name}_labels": labels[name].numpy()}
         if not self.world.writes:
             return result
+        arrays = {f"{name}_logits": values.numpy() for name, values in logits.items()}
+        arrays |= {f"{name}_labels": values.numpy() for name, values in labels.items()}
         files.write_bytes(self.folder / records.HISTORY, files.csv_text(self.history).encode())
         files.write_bytes(self.folder / records.BINS, files.csv_text(self.bins).encode())
         result["sha256"] = {records.PREDICTIONS: files.write_npz(self.folder / records.PREDICTIONS, arrays)}
