@@ -1,0 +1,92 @@
+"""Publishing records: what is copied, and what is refused."""
+
+import shutil
+
+import pytest
+
+from experiments import checkpoint, files, records
+from experiments.publish import main
+from experiments.train import train
+from tests.experiments.test_records import edit
+from tests.experiments.tiny import tiny_run
+
+RUN = tiny_run("adafocal")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("records")
+    train(RUN, runs=folder, say=lambda text: None)
+    edit(RUN.folder(folder) / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
+    return folder
+
+
+@pytest.fixture
+def runs(made, tmp_path):
+    shutil.copytree(made, tmp_path / "runs")
+    return tmp_path / "runs"
+
+
+def test_a_record_is_copied_whole_without_its_checkpoint(runs, tmp_path, capsys):
+    into = tmp_path / "published"
+    assert main([str(runs), "--into", str(into)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(RUN.folder(into)), f"{into}: 1 records published, 0 were there"]
+    assert {path.name for path in RUN.folder(into).iterdir()} == set(records.FILES)
+    assert (RUN.folder(runs) / checkpoint.CURRENT).exists()
+    for name in records.FILES:
+        assert (RUN.folder(into) / name).read_bytes() == (RUN.folder(runs) / name).read_bytes()
+    assert records.read(RUN.folder(into), RUN).predictions
+    assert main([str(runs / RUN.scale), "--into", str(into)]) == 0
+    assert capsys.readouterr().out.splitlines() == [f"{into}: 0 records published, 1 were there"]
+
+
+def test_scores_only(runs, tmp_path):
+    assert main([str(runs), "--into", str(tmp_path / "published"), "--scores-only"]) == 0
+    kept = {path.name for path in RUN.folder(tmp_path / "published").iterdir()}
+    assert kept == {records.CONFIG, records.HISTORY, records.RESULT}
+
+
+def break_predictions(folder):
+    content = bytearray((folder / records.PREDICTIONS).read_bytes())
+    content[100] ^= 1
+    (folder / records.PREDICTIONS).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit="0" * 40 + "+changes")),
+         "no commit holds"),
+        (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit=None)), "no commit holds"),
+        (lambda f: edit(f / "config.json", lambda c: c["recipe"].update(lr=9)), "another recipe"),
+        (lambda f: edit(f / "config.json", lambda c: c.pop("recipe")), "damaged record: KeyError"),
+        (lambda f: edit(f / "config.json", lambda c: c.update(run="demo/digits/resnet8/ce/seed0")), "holds the record"),
+        (lambda f: (f / "history.csv").write_text("epoch\n1\n"), r"history.csv is damaged"),
+        (lambda f: (f / "bins.csv").unlink(), r"bins.csv is missing"),
+        (break_predictions, r"predictions.npz is missing or damaged"),
+        (lambda f: (f / "result.json").unlink(), "holds no finished run"),
+        (lambda f: f.rename(f.with_name("seed1")), "holds the record"),
+    ],
+)  # fmt: skip
+def test_what_no_reader_could_trust_is_refused_and_nothing_copied(runs, tmp_path, capsys, change, message):
+    train(tiny_run("ce"), runs=runs, say=lambda text: None)  # sound, but not published alone
+    sound = tiny_run("ce").folder(runs)
+    edit(sound / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
+    change(RUN.folder(runs))
+    if message == "holds no finished run":
+        shutil.rmtree(sound)
+    assert main([str(runs), "--into", str(tmp_path / "published")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "published").exists()
+
+
+def test_another_record_of_the_same_run_is_not_overwritten(runs, tmp_path, capsys):
+    into = tmp_path / "published"
+    assert main([str(runs), "--into", str(into)]) == 0
+    edit(RUN.folder(into) / records.RESULT, lambda r: r.update(seconds=1.0))
+    before = files.sha256((RUN.folder(into) / records.RESULT).read_bytes())
+    assert main([str(runs), "--into", str(into)]) == 2
+    assert "another record of the run" in capsys.readouterr().err
+    assert files.sha256((RUN.folder(into) / records.RESULT).read_bytes()) == before
