@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from calibration.checks import as_confidence, as_outcomes, check_num_bins
+from calibration.checks import as_array, as_confidence, as_outcomes, check_num_bins
 
 
 def equal_width_edges(num_bins: int) -> np.ndarray:
@@ -131,7 +131,7 @@ def bin_stats(confidence, correct, edges) -> BinStats:
         ValueError: shapes that disagree, no samples, a confidence outside [0, 1] or NaN, edges that descend.
     """
     confidence, correct = as_outcomes(confidence, correct)
-    edges = np.asarray(edges, dtype=np.float64)
+    edges = as_array(edges).astype(np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) >= 0).all():
         raise ValueError(f"edges must be [M + 1] ascending numbers, got {edges}")
     num_bins = len(edges) - 1

@@ -80,6 +80,9 @@ def bootstrap(
     tail = (1 - level) / 2
     intervals = {}
     for name, value in values.items():
+        if not np.isfinite(value):  # the NLL of a label of probability 0
+            intervals[name] = Interval(value, value, value)
+            continue
         low, high = np.quantile(np.concatenate(resampled[name]), [tail, 1 - tail])
         top = {"nll": np.inf, "brier": 2.0}.get(name, 1.0)
         intervals[name] = Interval(value, *(float(min(max(2 * value - end, 0.0), top)) for end in (high, low)))
@@ -94,7 +97,7 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
     own = as_labels(labels, n, k).cpu()
     probability = softmax(scores) if from_logits else scores
     log_own = (torch.log_softmax(scores, dim=1) if from_logits else scores.log()).gather(1, own[:, None])[:, 0]
-    hot = torch.zeros(n, k, dtype=torch.float64).scatter(1, own[:, None], 1.0)
+    hot = torch.zeros(n, k, dtype=torch.float64, device="cpu").scatter(1, own[:, None], 1.0)
     plain = np.stack([~correct, -log_own.numpy(), (probability - hot).square().sum(dim=1).numpy()], axis=1)
 
     equal_width, equal_mass = equal_width_edges(num_bins), equal_mass_edges(confidence, num_bins)

@@ -34,6 +34,8 @@ def as_confidence(confidence) -> np.ndarray:
         raise ValueError(f"confidence must be [N], got shape {confidence.shape}")
     if len(confidence) == 0:
         raise ValueError("confidence is empty: calibration needs at least one sample")
+    if confidence.dtype.kind not in "buif":
+        raise ValueError(f"confidence must be real numbers, got {confidence.dtype}")
     confidence = confidence.astype(np.float64, copy=False)
     low, high = confidence.min(), confidence.max()  # NaN if any is NaN
     if not (low >= 0 and high <= 1):
@@ -67,7 +69,7 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
             rows that do not sum to 1 (within 1e-3).
     """
     name = "logits" if from_logits else "probabilities"
-    scores = _as_tensor(scores)
+    scores = _as_tensor(scores, name)
     if scores.ndim != 2 or 0 in scores.shape:
         raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
     if not scores.is_floating_point():
@@ -92,7 +94,7 @@ def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch
     Raises:
         ValueError: not integers, not [N], or a label outside [0, K).
     """
-    labels = _as_tensor(labels)
+    labels = _as_tensor(labels, "labels")
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
         raise ValueError(f"labels must be integers, got {labels.dtype}")
     if labels.shape != (num_samples,):
@@ -104,8 +106,11 @@ def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch
     return labels.to(device)
 
 
-def _as_tensor(values) -> torch.Tensor:
+def _as_tensor(values, name: str) -> torch.Tensor:
     if isinstance(values, torch.Tensor):
         return values.detach()
-    # torch takes neither negative strides nor, without a warning, read-only memory
-    return torch.as_tensor(np.require(values, requirements=("C", "W")))
+    values = np.require(values, requirements=("C", "W"))  # torch takes neither negative strides nor read-only memory
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be numbers of a type that torch knows, got {values.dtype}") from None

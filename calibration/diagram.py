@@ -41,7 +41,8 @@ def reliability_diagram(confidence, correct=None, num_bins: int = 15, binning: s
 
         ax = plt.figure(figsize=(3.4, 3.4), layout="constrained").add_subplot()
     full = np.flatnonzero(bins.count)
-    place = {"x": bins.lower[full], "width": np.maximum(bins.upper - bins.lower, 2e-3)[full], "align": "edge"}
+    width = np.maximum(bins.upper - bins.lower, 2e-3)[full]  # a bin of equal confidences is a line
+    place = {"x": np.minimum(bins.lower[full], 1 - width), "width": width, "align": "edge"}
     ax.bar(height=bins.accuracy[full], **place, color="#0072B2", edgecolor="white", linewidth=0.5, label="accuracy")
     ax.vlines(bins.confidence[full], bins.accuracy[full], bins.confidence[full], color="#D55E00", lw=2, label="gap")
     ax.plot(bins.confidence[full], bins.confidence[full], "o", color="#D55E00", ms=3, label="mean confidence")

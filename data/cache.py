@@ -12,6 +12,8 @@ import numpy as np
 from filelock import FileLock
 
 FOLDER = ".cache"
+NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
+DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
 
 
 def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -50,8 +52,8 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
 def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}  # reading to the end checks the CRC
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+            return {str(name): file[str(name)] for name in file[NAMES]}  # reading to the end checks the CRC
+    except DAMAGE:
         return None
 
 
@@ -59,7 +61,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     temporary = path.with_suffix(".tmp")  # nobody else writes: we hold the lock
     try:
         with open(temporary, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays, **{NAMES: np.array(list(arrays))})
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)

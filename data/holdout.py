@@ -42,8 +42,11 @@ def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor
         train, val = train_test_split(
             np.arange(len(labels)), test_size=val_size, random_state=seed, stratify=labels.numpy()
         )
-    except ValueError as error:  # a class too small to be in both parts
-        raise ValueError(f"cannot hold out {val_size} of {len(labels)} samples class by class: {error}") from error
+    except ValueError as error:
+        raise ValueError(
+            f"cannot hold out {val_size} of {len(labels)} samples: each of the {len(labels.unique())} classes needs a "
+            "sample in either part"
+        ) from error
     return torch.from_numpy(np.sort(train)), torch.from_numpy(np.sort(val))
 
 

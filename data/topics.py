@@ -5,13 +5,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .holdout import check_size
 from .ragged import Ragged
 from .split import Splits
 from .tokens import TokenSplit
 
 NUM_TOPICS = 20
 SEED = 20220613  # topics and documents are the dataset: the same whatever the split's seed
+COMMON_WORDS = 50  # the commonest belong to no topic
 CONTENT_WORDS, TOPIC_WORDS = 120, 12  # each topic has 12 of the 120 words, so that a word has 2 topics on average
 
 
@@ -79,10 +79,11 @@ def load(
 
 def word_probabilities(vocab_size: int) -> np.ndarray:
     """[21, V] probabilities of the words: of each topic, and last of no topic."""
-    check_size("the content words", CONTENT_WORDS, vocab_size - 49)
+    if vocab_size < COMMON_WORDS + CONTENT_WORDS:
+        raise ValueError(f"vocab_size must be >= {COMMON_WORDS + CONTENT_WORDS}, got {vocab_size}")
     rng = np.random.default_rng([SEED, 0])
     zipf = 1 / np.arange(1, vocab_size + 1)
-    content = rng.choice(np.arange(50, vocab_size), CONTENT_WORDS, replace=False)  # the 50 commonest belong to none
+    content = rng.choice(np.arange(COMMON_WORDS, vocab_size), CONTENT_WORDS, replace=False)
     words = np.zeros((NUM_TOPICS + 1, vocab_size))
     for topic in range(NUM_TOPICS):
         own = rng.choice(content, TOPIC_WORDS, replace=False)

@@ -8,11 +8,7 @@ from torch import Tensor
 from calibration import BinStats
 from losses.base import check_finite, cross_entropy
 from losses.binned import BinnedLoss
-from losses.focal import modulated
-
-# What gamma_max = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a
-# still larger gamma would overflow in the backward pass.
-GAMMA_CEILING = 1e30
+from losses.focal import LARGEST_GAMMA, LARGEST_INVERSE_GAMMA, modulated
 
 
 class AdaFocalLoss(BinnedLoss):
@@ -64,9 +60,10 @@ class AdaFocalLoss(BinnedLoss):
             raise ValueError(f"switch_threshold must be finite and > 0, got {switch_threshold}")
         if not gamma_max >= switch_threshold:
             raise ValueError(f"gamma_max must be >= switch_threshold = {switch_threshold}, got {gamma_max}")
-        if not -math.inf < gamma_min <= -switch_threshold:
+        if not -LARGEST_INVERSE_GAMMA <= gamma_min <= -switch_threshold:
             raise ValueError(
-                f"gamma_min must be finite and <= -switch_threshold = {-switch_threshold}, got {gamma_min}"
+                f"gamma_min must lie in [{-LARGEST_INVERSE_GAMMA:g}, -switch_threshold = {-switch_threshold}], "
+                f"got {gamma_min}"
             )
         if not (gamma_min <= gamma_init <= gamma_max and abs(gamma_init) >= switch_threshold):
             raise ValueError(
@@ -76,7 +73,7 @@ class AdaFocalLoss(BinnedLoss):
         self.lam = check_finite("lam", lam)
         self.gamma_init, self.gamma_min, self.gamma_max = gamma_init, gamma_min, gamma_max
         self.switch_threshold = switch_threshold
-        start = torch.full((num_bins,), float(min(gamma_init, GAMMA_CEILING)), dtype=torch.float32)
+        start = torch.full((num_bins,), float(min(gamma_init, LARGEST_GAMMA)), dtype=torch.float32)
         self.register_buffer("gammas", start)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -93,7 +90,7 @@ class AdaFocalLoss(BinnedLoss):
         gap = torch.from_numpy(bins.gap)
         focal = gamma >= 0
         moved = gamma * torch.exp(torch.where(focal, self.lam, -self.lam) * gap)  # lines 17, 21
-        moved = moved.clamp(self.gamma_min, min(self.gamma_max, GAMMA_CEILING))
+        moved = moved.clamp(self.gamma_min, min(self.gamma_max, LARGEST_GAMMA))
         switched = torch.where(focal, -self.switch_threshold, self.switch_threshold)
         # a gamma at the threshold, which float32 may hold rounded down, is not below it
         threshold = min(self.switch_threshold, torch.tensor(self.switch_threshold, dtype=torch.float32).item())

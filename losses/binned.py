@@ -21,7 +21,7 @@ class BinnedLoss(Loss, ABC):
     def __init__(self, num_bins: int, reduction: str):
         super().__init__(reduction)
         self.num_bins = check_num_bins(num_bins)
-        self.register_buffer("edges", torch.from_numpy(equal_width_edges(num_bins)).float())
+        self.register_buffer("edges", torch.tensor(equal_width_edges(num_bins), dtype=torch.float32))
 
     def bins_of(self, p: Tensor) -> Tensor:
         """[N] index of the bin of each probability; outside the validation set's range the end bins go on."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from calibration import BinStats
 from losses.base import check_finite, cross_entropy
 from losses.binned import BinnedLoss
-from losses.focal import modulated
+from losses.focal import LARGEST_GAMMA, modulated
 
 
 class CalFocalLoss(BinnedLoss):
@@ -44,7 +44,7 @@ class CalFocalLoss(BinnedLoss):
         if not gamma_max >= 1:
             raise ValueError(f"gamma_max must be >= 1, the gamma of a calibrated bin, got {gamma_max}")
         self.lam, self.mode = check_finite("lam", lam), mode
-        self.gamma_max = min(float(gamma_max), 1e30)  # see AdaFocalLoss
+        self.gamma_max = min(float(gamma_max), LARGEST_GAMMA)
         if mode == "bin":
             self.register_buffer("gammas", torch.ones(num_bins, dtype=torch.float32))
         else:

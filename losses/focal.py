@@ -6,7 +6,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from losses.base import Loss, cross_entropy
+from losses.base import Loss, check_finite, cross_entropy
+
+# What gamma = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a still
+# larger gamma would overflow in the backward pass.
+LARGEST_GAMMA = 1e30
+LARGEST_INVERSE_GAMMA = 100.0  # (1 + p)^gamma reaches 2^gamma, and float32 ends at 2^128
 
 
 def modulated(ce: Tensor, gamma: Tensor | float, p: Tensor | None = None) -> Tensor:
@@ -48,13 +53,6 @@ class _Modulated(torch.autograd.Function):
         return gradient * ctx.saved_tensors[0], None, None
 
 
-def check_gamma(gamma: float) -> float:
-    """Refuse a negative or infinite gamma."""
-    if not 0 <= gamma < math.inf:
-        raise ValueError(f"gamma must be finite and >= 0, got {gamma}")
-    return float(gamma)
-
-
 class FocalLoss(Loss):
     """Focal loss -(1 - p)^gamma log p with one gamma for all samples (Lin et al. 2017).
 
@@ -65,7 +63,7 @@ class FocalLoss(Loss):
 
     def __init__(self, gamma: float = 3.0, reduction: str = "mean"):
         super().__init__(reduction)
-        self.gamma = check_gamma(gamma)
+        self.gamma = check_finite("gamma", gamma)
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
@@ -76,12 +74,14 @@ class InverseFocalLoss(FocalLoss):
     """Inverse focal loss -(1 + p)^gamma log p, which strengthens easy samples (Eq. 1; Wang et al. 2021).
 
     Args:
-        gamma: >= 0; 0 is cross entropy. AdaFocal writes this gamma with a minus sign.
+        gamma: in [0, 100]; 0 is cross entropy. AdaFocal writes this gamma with a minus sign.
         reduction: see `Loss`.
     """
 
     def __init__(self, gamma: float = 1.0, reduction: str = "mean"):
         super().__init__(gamma, reduction)
+        if gamma > LARGEST_INVERSE_GAMMA:
+            raise ValueError(f"gamma must be <= {LARGEST_INVERSE_GAMMA:g}, beyond which float32 overflows, got {gamma}")
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""

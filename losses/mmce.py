@@ -47,7 +47,7 @@ class MMCELoss(Loss):
     def mmce(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Weighted MMCE of a batch, a scalar >= 0."""
         confidence, predicted = torch.softmax(logits, dim=1).max(dim=1)
-        correct = predicted == targets
+        correct = predicted == targets.long()
         return _Root.apply(confidence, correct, self.kernel_width, self.form == "code")
 
 
@@ -70,7 +70,8 @@ class _Root(torch.autograd.Function):
         pairs = size[:, None] * size  # [2, 2] m m, m n, n n
         if code:
             pairs = pairs * (pairs + 1e-5)
-        q = _SIGNS.to(confidence) / pairs.clamp(min=1e-5)
+        signs = 2 * torch.eye(2, dtype=pairs.dtype, device=pairs.device) - 1  # made there: a copy would be waited for
+        q = signs / pairs.clamp(min=1e-5)
         mixed = (q[:, :, None] * smoothed).sum(1)  # [2, N]
         square = (weight * mixed).sum()
         # 1e-10 (theirs) and the clamp keep the root's gradient finite where the two groups agree
@@ -92,9 +93,6 @@ class _Root(torch.autograd.Function):
         through_kernel = (weight * (q[:, :, None] * slanted).sum(1)).sum(0) / ctx.width
         through_weight = (1 - right) * mixed[1] - right * mixed[0]
         return gradient * inverse * (through_weight + through_kernel), None, None, None
-
-
-_SIGNS = torch.tensor([[1.0, -1.0], [-1.0, 1.0]])
 
 
 def _product(weight: Tensor, kernel: Tensor) -> Tensor:

@@ -65,15 +65,22 @@ class AffineCalibrator(Calibrator):
             value = F.cross_entropy(self.apply(features, weight, bias), labels) + self.l2 * self.penalty(weight)
             return value.item(), torch.autograd.grad(value, x)[0].numpy()
 
-        x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64)]).numpy()
+        x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")]).numpy()
         found = minimize(loss, x, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7})
         self.weight_, self.bias_ = found.x[:size].reshape(start.shape), found.x[size:]
         return self
 
     def predict_proba(self, logits) -> np.ndarray:
-        """[N, K] float64 probabilities."""
+        """[N, K] float64 probabilities.
+
+        Raises:
+            ValueError: as `calibration.top_label`; another number of classes than in `fit`.
+        """
         weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
-        return torch.softmax(self.apply(self.features(as_scores(logits).cpu()), weight, bias), dim=1).numpy()
+        logits = as_scores(logits).cpu()
+        if logits.shape[1] != len(bias):
+            raise ValueError(f"fitted to {len(bias)} classes, got logits of {logits.shape[1]}")
+        return torch.softmax(self.apply(self.features(logits), weight, bias), dim=1).numpy()
 
     def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
         """Confidence [N] float64 and correctness [N] bool of the classes that the new probabilities predict."""
@@ -99,7 +106,7 @@ class VectorScaling(AffineCalibrator):
 
     def identity(self, num_classes: int) -> Tensor:
         """[K] ones."""
-        return torch.ones(num_classes, dtype=torch.float64)
+        return torch.ones(num_classes, dtype=torch.float64, device="cpu")
 
     def apply(self, features: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         """[N, K] w * z + b."""
@@ -129,7 +136,7 @@ class DirichletCalibration(AffineCalibrator):
 
     def identity(self, num_classes: int) -> Tensor:
         """[K, K] unit matrix."""
-        return torch.eye(num_classes, dtype=torch.float64)
+        return torch.eye(num_classes, dtype=torch.float64, device="cpu")
 
     def features(self, logits: Tensor) -> Tensor:
         """[N, K] log p."""

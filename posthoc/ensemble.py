@@ -64,7 +64,8 @@ class EnsembleTemperatureScaling(Calibrator):
 def _products(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean over samples of the members' products with each other [3, 3] and with the one-hot label [3]."""
     n, k = logits.shape
-    products, target = torch.zeros(3, 3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    products = torch.zeros(3, 3, dtype=torch.float64, device="cpu")
+    target = torch.zeros(3, dtype=torch.float64, device="cpu")
     rows = max(1, CHUNK // k)
     for begin in range(0, n, rows):
         part, own = logits[begin : begin + rows], labels[begin : begin + rows, None]

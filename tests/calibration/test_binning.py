@@ -189,3 +189,11 @@ def test_edges_of_a_tensor(dtype):
     assert isinstance(edges, np.ndarray)
     assert edges.dtype == np.float64
     np.testing.assert_array_equal(edges, oracles.equal_mass_edges(confidence.detach().double().numpy(), 15))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_edges_as_a_tensor(dtype):
+    edges = torch.tensor([0.0, 0.25, 0.5, 1.0], dtype=dtype, requires_grad=True)
+    stats = bin_stats([0.1, 0.3, 0.9], [False, True, True], edges)
+    assert stats.edges.tolist() == [0, 0.25, 0.5, 1]
+    assert stats.count.tolist() == [1, 1, 1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from calibration import bootstrap, summary
-from calibration.bootstrap import _linear
+from calibration.bootstrap import Interval, _linear
 
 
 def predictions(n, over=0.0, k=4, seed=0):
@@ -69,3 +69,10 @@ def test_seeds_and_shape_of_the_result():
 def test_options_out_of_range(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         bootstrap(*predictions(20), from_logits=False, **options)
+
+
+def test_an_infinite_score_has_no_interval_but_itself():
+    probability, labels = np.array([[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]]), np.array([1, 0, 1])
+    found = bootstrap(probability, labels, num_resamples=10, from_logits=False)
+    assert found["nll"] == Interval(np.inf, np.inf, np.inf)
+    assert 0 <= found["error"].low <= found["error"].high <= 1

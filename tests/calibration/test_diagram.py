@@ -74,10 +74,12 @@ def test_says_the_ece_in_percent(binning, score):
     assert f"{100 * score(confidence, correct):.2f}" in shown.replace(" %", "%").replace("%", "")
 
 
-def test_constant_predictor_is_visible():
-    drawn = bars(reliability_diagram([0.7] * 10, [True] * 7 + [False] * 3, binning="em"))
+@pytest.mark.parametrize("confidence", [0.0, 0.7, 1.0])
+def test_constant_predictor_is_visible(confidence):
+    drawn = bars(reliability_diagram([confidence] * 10, [True] * 7 + [False] * 3, binning="em"))
     assert len(drawn) == 1
     assert drawn[0].get_width() > 0
+    assert 0 <= drawn[0].get_x() <= drawn[0].get_x() + drawn[0].get_width() <= 1
     assert drawn[0].get_height() == pytest.approx(7 / 10)
 
 

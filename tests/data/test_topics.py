@@ -66,7 +66,7 @@ def test_bayes_error():
         ({"train_size": 0}, "train_size must be >= 1, got 0"),
         ({"min_tokens": 0}, "1 <= min_tokens <= max_tokens, got 0 and 40"),
         ({"min_tokens": 90}, "got 90 and 40"),
-        ({"vocab_size": 100}, "the content words must be at least 1 and below"),
+        ({"vocab_size": 100}, "vocab_size must be >= 170, got 100"),
         ({"other_share": 0.5}, "0 <= other_share < topic_share"),
         ({"topic_share": 0.9}, "topic_share <= 1 - other_share"),
     ],

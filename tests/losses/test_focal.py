@@ -123,3 +123,11 @@ def test_flsd_equals_the_scalar_formula():
 def test_gamma_must_be_a_number(kind, gamma):
     with pytest.raises(ValueError, match="gamma"):
         kind(gamma=gamma)
+
+
+@pytest.mark.parametrize("loss", [InverseFocalLoss(100.0, "sum"), AdaFocalLoss(gamma_min=-100.0, gamma_init=-100.0)])
+def test_the_largest_inverse_gamma_is_finite(loss):
+    logits = torch.tensor([[20.0, 0.0], [0.0, 20.0], [0.0, 0.0]])
+    value, grad = value_and_grad(loss, logits, torch.tensor([0, 0, 1]))
+    assert torch.isfinite(value)
+    assert torch.isfinite(grad).all()

@@ -6,6 +6,7 @@ import pickle
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from losses import (
     AdaFocalLoss,
@@ -240,3 +241,36 @@ def test_bad_input_is_refused_in_one_line(name, case):
     with pytest.raises(ValueError, match=r"logits|targets") as error:
         make(name)(logits, targets)
     assert "\n" not in str(error.value)
+
+
+class _OneDevice(TorchDispatchMode):
+    """Refuses operations that take a tensor of another device, but for scalars: a GPU would wait for the copy."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        for value in torch.utils._pytree.tree_leaves((args, kwargs)):
+            if isinstance(value, torch.Tensor) and value.ndim:
+                assert value.device.type == "meta", func
+        return func(*args, **(kwargs or {}))
+
+
+@every_loss
+def test_a_step_copies_nothing_between_devices(name):
+    logits, targets = random_batch(dtype=torch.float32)
+    loss, logits, targets = make(name).to("meta"), logits.to("meta").requires_grad_(), targets.to("meta")
+    with _OneDevice():
+        loss(logits, targets).backward()
+    assert logits.grad.device.type == "meta"
+
+
+@every_loss
+def test_made_on_the_default_device(name):
+    with torch.device("meta"):
+        loss = build(name)
+    assert all(buffer.device.type == "meta" for buffer in loss.buffers())
+
+
+@every_loss
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.int32])
+def test_labels_of_any_integer_type(name, dtype):
+    logits, targets = random_batch()
+    assert torch.equal(make(name)(logits, targets.to(dtype)), make(name)(logits, targets))

@@ -30,8 +30,7 @@ def test_probabilities_sum_to_one_and_the_prediction_stays(scale):
     assert probabilities.min() >= 0
     assert (probabilities.argmax(1) == test.argmax(1)).all()
     np.testing.assert_allclose(confidence, probabilities.max(1), rtol=1e-12)
-    if hasattr(fitted, "transform"):
-        np.testing.assert_allclose(fitted.transform(test), test / fitted.temperature_, rtol=1e-14)
+    np.testing.assert_allclose(fitted.transform(test), test / fitted.temperature_, rtol=1e-14)
 
 
 def test_temperature_one_is_the_identity():
