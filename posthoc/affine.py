@@ -1,5 +1,6 @@
 """Affine maps of the logits, fitted by likelihood: vector scaling and Dirichlet calibration."""
 
+import warnings
 from abc import abstractmethod
 
 import numpy as np
@@ -11,6 +12,8 @@ from torch import Tensor
 from calibration import top_label
 from calibration.checks import as_labels, as_scores
 from posthoc.base import Calibrator
+
+MAX_STEPS = 3000
 
 
 class AffineCalibrator(Calibrator):
@@ -51,6 +54,8 @@ class AffineCalibrator(Calibrator):
     def fit(self, val_logits, val_labels) -> "AffineCalibrator":
         """Fit on [N, K] logits and [N] labels of the validation set; return self.
 
+        Warns where the search ends at its limit of steps.
+
         Raises:
             ValueError: as `calibration.top_label`.
         """
@@ -66,7 +71,16 @@ class AffineCalibrator(Calibrator):
             return value.item(), torch.autograd.grad(value, x)[0].numpy()
 
         x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")]).numpy()
-        found = minimize(loss, x, jac=True, method="L-BFGS-B", options={"maxiter": 500, "ftol": 1e-12, "gtol": 1e-7})
+        limits = {"maxiter": MAX_STEPS, "maxfun": 2 * MAX_STEPS, "ftol": 1e-10, "gtol": 1e-7}
+        found = minimize(loss, x, jac=True, method="L-BFGS-B", options=limits)
+        if found.nit >= MAX_STEPS:
+            name, steepest = type(self).__name__, np.abs(found.jac).max()
+            warnings.warn(
+                f"{name} stopped short of its optimum after {MAX_STEPS} steps: the loss still has a slope of "
+                f"{steepest:.1e}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         self.weight_, self.bias_ = found.x[:size].reshape(start.shape), found.x[size:]
         return self
 

@@ -135,3 +135,19 @@ def test_right_and_confidence_are_of_the_new_prediction(make):
     confidence, correct = fitted.top_label(logits, labels)
     assert confidence == pytest.approx(probability.max(1))
     assert (correct == (probability.argmax(1) == labels)).all()
+
+
+def test_says_that_the_search_ended_early(monkeypatch):
+    monkeypatch.setattr("posthoc.affine.MAX_STEPS", 3)
+    with pytest.warns(
+        RuntimeWarning, match="DirichletCalibration stopped short of its optimum after 3 steps: .* slope of"
+    ):
+        DirichletCalibration().fit(*planted(2.0, 300, 4, seed=4))
+
+
+def test_another_number_of_classes_is_refused():
+    for make in (VectorScaling, DirichletCalibration):
+        fitted = make().fit(*planted(2.0, 300, 4, seed=4))
+        for other in (1, 3, 5):
+            with pytest.raises(ValueError, match=f"fitted to 4 classes, got logits of {other}"):
+                fitted.predict_proba(np.zeros((2, other)))
