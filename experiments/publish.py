@@ -62,7 +62,7 @@ def _checked(folder: Path) -> Record:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
     record = records.read(folder, run)
-    if config.get("run") != str(run) or folder.parts[-5:] != tuple(str(run).split("/")):
+    if config.get("run") != str(run) or folder.absolute().parts[-5:] != tuple(str(run).split("/")):
         raise RecordError(f"{folder} holds the record of {config.get('run')}")
     _ = record.history, record.bins, record.predictions_sha256  # raise where a file is missing or damaged
     if record.commit == "unknown" or record.commit.endswith("+changes"):
