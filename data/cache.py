@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tokenize
 import warnings
 import zipfile
 import zlib
@@ -13,7 +14,17 @@ from filelock import FileLock
 
 FOLDER = ".cache"
 NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
-DAMAGE = (OSError, EOFError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error)
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    KeyError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -80,7 +80,7 @@ def _text(
     name: str, title: str, scale: str, dataset: str, model: str, runs: str, count: int, options: list[str]
 ) -> str:
     lines = "".join(f"{option}\n" for option in options)
-    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}"
+    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}\nQUICK_SEEDS={grid.SEEDS['quick']}"
     return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
 
 

@@ -110,10 +110,18 @@ def start(device: str) -> World:
 
     Args:
         device: "cpu" or "cuda".
+
+    Raises:
+        ValueError: more processes here than GPUs.
     """
     global _control
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    if device == "cuda" and here > (gpus := torch.cuda.device_count()):
+        raise ValueError(
+            f"torchrun started {here} processes here, but torch sees {gpus} GPUs (sbatch --gres=gpu:{here})"
+        )
     world = World(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_RANK"]))
     if not dist.is_initialized():
         if device == "cuda":

@@ -15,7 +15,11 @@ import numpy as np
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
     """Replace `path` by `content`, atomically and durably."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        error.filename = str(path)  # not the temporary name
+        raise
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -23,6 +23,7 @@ from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
 from experiments.records import PREDICTIONS, RESULT, Record
+from experiments.speed import Speed, choose
 from experiments.train import INTERRUPTED, REFUSED, add_common_options, pick_device
 
 __all__ = ["NoCheckpoint", "entropy", "entropy_auroc", "evaluate", "lacking", "main", "roc", "sets_of"]
@@ -106,11 +107,12 @@ def evaluate(
             record = records.read(folder, run)
             todo = sets if again else {name: sets[name] for name in lacking(record, sets)}
             logits, entries = {}, {}
-            model = _final_model(run, record, say).to(device)
+            speed = _as_trained(record, torch.device(device))
+            model = speed.layout(_final_model(run, record, say).to(device))
             in_test = _test(run, data_root, download)
             for name, place in todo.items():
                 split = data.load_ood(place, run.dataset, data_root, seed, download, max_images, in_test)
-                logits[name] = predict(model, split.to(device), run.recipe.eval_batch_size).cpu().numpy()
+                logits[name] = predict(model, split.to(device), run.recipe.eval_batch_size, speed=speed).cpu().numpy()
                 scores = _scores(record, logits[name])
                 entries[name] = {**scores, "samples": len(split), "note": split.note, "sha256": split.fingerprint}
             _store(record, logits, entries)
@@ -152,6 +154,14 @@ def _final_model(run: Run, record: Record, say: Callable[[str], None]) -> torch.
         reason = f"has a checkpoint of another {run.model} ({str(error).splitlines()[-1].strip()})"
         raise _no_checkpoint(run, record.folder, reason) from None
     return model
+
+
+def _as_trained(record: Record, device: torch.device) -> Speed:
+    """The precision that gave the test set's logits, which a table compares these with."""
+    precision = record.config["environment"].get("precision", "float32")
+    if precision == "tf32" and device.type == "cpu":
+        precision = "float32"  # the nearest that a CPU has
+    return choose(precision, False, device)
 
 
 def _test(run: Run, data_root: str | None, download: bool) -> Callable[[], data.Split]:

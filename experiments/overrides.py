@@ -41,7 +41,8 @@ def normalise(recipe, overrides: tuple[str, ...]) -> tuple[str, ...]:
         changed.pop(key, None)
         if value != old:
             shown = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            shown = shown.replace("e+", "e") if isinstance(value, float) else shown  # + parts the overrides
+            if isinstance(value, float):  # 2.0 is 2; and + parts the overrides
+                shown = str(int(value)) if value.is_integer() and abs(value) < 1e15 else shown.replace("e+", "e")
             if any(c in shown for c in "/\\+ \0"):
                 raise ValueError(
                     f"--set {text}: the value is part of the run's folder name and cannot hold / \\ + or spaces"

@@ -230,6 +230,8 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
             override that does not fit.
     """
     _choose("dataset", dataset, data.DATASETS)
+    if dataset not in _DATASETS:
+        raise ValueError(f"dataset {dataset!r} has no recipe yet: it needs an entry in {__name__}._DATASETS")
     _choose("model", model, models.MODELS)
     _choose("method", method, METHODS)
     _choose("scale", scale, SCALES)

@@ -50,6 +50,11 @@ class Record:
     result: dict
 
     @property
+    def is_published(self) -> bool:
+        """Whether it lies among the published records."""
+        return self.folder.is_relative_to(PUBLISHED)
+
+    @property
     def commit(self) -> str:
         """The git commit that made it, "+changes" where there were any; "unknown" where the record does not say."""
         return self.config["environment"].get("git_commit") or "unknown"
@@ -163,6 +168,36 @@ def find(run: Run, runs: Path) -> Record | None:
         elif (folder / CONFIG).exists():
             warnings.warn(f"left out: {folder} is of a run that has not ended: {RESULT} is missing", stacklevel=2)
     return None
+
+
+def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]:
+    """The same records without those that no table may show beside the others, which get None.
+
+    All records of a dataset-model pair must be of the same data to the last byte: word vectors, splits and noise too.
+    Where the user's own differ from published ones, the published are left out, with a warning.
+
+    Raises:
+        RecordError: the user's own differ from each other.
+    """
+    kept = dict(found)
+    pairs: dict[tuple[str, ...], list[Run]] = {}
+    for run, record in found.items():
+        if record is not None:
+            pairs.setdefault((run.scale, run.dataset, run.model), []).append(run)
+    for runs in pairs.values():
+        runs.sort(key=lambda run: found[run].is_published)  # the user's own come first
+        first = found[runs[0]]
+        for run in runs:
+            if (record := found[run]).config.get("data") == first.config.get("data"):
+                continue
+            if record.is_published == first.is_published:
+                raise RecordError(
+                    f"{first.folder} and {record.folder} were made from different data, so no table can show both: "
+                    "move one of them away"
+                )
+            warnings.warn(f"left out: {record.folder} was made from other data than {first.folder}", stacklevel=2)
+            kept[run] = None
+    return kept
 
 
 def as_json(recipe: Recipe) -> dict:

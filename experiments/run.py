@@ -9,6 +9,7 @@ import sys
 import threading
 import warnings
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing import connection
@@ -22,6 +23,7 @@ from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_co
 from experiments.trainer import Preempted
 
 STOPPED = "not begun: stopped as asked"
+DIED = "a process was killed, for want of memory perhaps (--workers 1 takes least): the same command goes on"
 _life = ExitStack()  # never closed: holds what a worker needs as long as it lives
 _should_stop = None  # in a worker: says whether it was asked to stop
 _progress = None  # in a worker: the queue that its epochs go to
@@ -31,7 +33,8 @@ def missing(runs: list[Run], options) -> list[Run]:
     """The runs without a sound record."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "left out: .* has not ended")  # it is about to go on
-        return [run for run in runs if records.find(run, options.runs) is None]
+        found = records.of_one_data_set({run: records.find(run, options.runs) for run in runs})
+        return [run for run in runs if found[run] is None]
 
 
 def _start_worker(progress) -> None:
@@ -68,6 +71,8 @@ def _train_one(run: Run, options) -> tuple[dict | None, str]:
         return None, str(stopped)
     except (ValueError, *EXPLAINED) as error:
         return None, str(error)
+    except Exception as error:  # whatever it is, the other runs go on
+        return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     return result, ""
 
 
@@ -118,7 +123,11 @@ def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
                         failures[jobs[job]] = STOPPED
                         continue
                     done += 1
-                    run, (result, failure) = jobs[job], job.result()
+                    run = jobs[job]
+                    try:
+                        result, failure = job.result()
+                    except BrokenProcessPool:
+                        result, failure = None, DIED
                     if failure:
                         failures[run] = failure
                         tqdm.write(f"failed: {run}: {failure}", file=sys.stdout)
@@ -187,7 +196,11 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    runs = missing(wanted, options)
+    try:
+        runs = missing(wanted, options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
     if options.dry_run:
         print("\n".join(run.command for run in runs))
         return 0

@@ -48,13 +48,14 @@ class Speed:
         return inputs.contiguous(memory_format=torch.channels_last) if images else inputs
 
 
-def choose(precision: str, compiled: bool, device: torch.device) -> Speed:
+def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool = True) -> Speed:
     """What a recipe's settings mean on a device; sets the process's switches for matrix products.
 
     Args:
         precision: one of `PRECISIONS`; "auto" is bf16 on a GPU that has it, else float32.
         compiled: whether to compile the model.
         device: where it trains.
+        one_shape: whether nearly all batches have the same shape, so that trying out algorithms for it pays.
 
     Raises:
         ValueError: an unknown precision, or TF32 without a GPU.
@@ -68,5 +69,5 @@ def choose(precision: str, compiled: bool, device: torch.device) -> Speed:
         precision = "bf16" if cuda and torch.cuda.is_bf16_supported() else "float32"
     if cuda:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
-        torch.backends.cudnn.benchmark = True
+        torch.backends.cudnn.benchmark = one_shape
     return Speed(precision, cuda, compiled, device.type)

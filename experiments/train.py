@@ -3,8 +3,8 @@
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def train(
 ) -> dict:
     """Train a run unless its finished record is there; a run cut short goes on from its checkpoint.
 
-    Nothing is written before the data, the model and the loss are known to be sound.
+    Nothing but why it failed is written before the data, the model and the loss are known to be sound.
 
     Args:
         run: what to train.
@@ -70,14 +70,14 @@ def train(
         return found
     recipe = run.recipe
     choose(recipe.precision, recipe.compile, torch.device(device))  # refuses what the device cannot do
-    if recipe.threads:
-        torch.set_num_threads(recipe.threads)
-    options = dict(recipe.data_options)
-    if recipe.pretrained:
-        pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
-        options |= {"tokenizer": str(pretrained)}
-    splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
-    with ExitStack() as held:
+    with _failure_noted(folder, world), ExitStack() as held:
+        if recipe.threads:
+            torch.set_num_threads(recipe.threads)
+        options = dict(recipe.data_options)
+        if recipe.pretrained:
+            pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
+            options |= {"tokenizer": str(pretrained)}
+        splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
         _first(world, lambda: _hold(folder, held))
         found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
         if found is not None:
@@ -94,15 +94,24 @@ def train(
             should_stop=should_stop,
             world=world,
         )
-        try:
-            result = training.run()
-        except (ValueError, *EXPLAINED) as error:
-            if world.writes:
-                with suppress(OSError):  # on a full disk
-                    status.note_failure(folder, str(error))
-            raise
+        result = training.run()
         _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
         return result
+
+
+@contextmanager
+def _failure_noted(folder: Path, world: World) -> Iterator[None]:
+    """Leave in the run's folder why it failed, for `experiments.status --failed`."""
+    try:
+        yield
+    except (RunIsLocked, Preempted):
+        raise
+    except Exception as error:
+        if world.writes:
+            with suppress(OSError):  # on a full disk
+                explained = isinstance(error, (ValueError, *EXPLAINED))
+                status.note_failure(folder, str(error) if explained else f"{type(error).__name__}: {error}")
+        raise
 
 
 def _hold(folder: Path, held: ExitStack) -> None:

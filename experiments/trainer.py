@@ -75,7 +75,9 @@ class Training:
         self.model = build_model(self.recipe, self.train, pretrained)
         if self.recipe.sync_batch_norm:
             self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.speed = choose(self.recipe.precision, self.recipe.compile, device)
+        self.speed = choose(
+            self.recipe.precision, self.recipe.compile, device, one_shape=not isinstance(self.train, data.TokenSplit)
+        )
         self.model = self.speed.layout(self.model.to(device))
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device
@@ -212,7 +214,8 @@ class Training:
         raise Preempted(f"{self.run_id}: stopped after epoch {self.epoch} of {self.recipe.epochs}{steps}, as asked")
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, unless what is trained has become NaN or infinite since the last one."""
+        self.check_finite(torch.stack([p.detach().abs().max() for p in self.model.parameters()]), now=True)
         state = self.state()
         if self.world.writes:
             checkpoint.save(self.folder, state)

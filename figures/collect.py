@@ -3,7 +3,6 @@
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from experiments import grid, records
@@ -21,11 +20,13 @@ class Collection:
         name: the table's or figure's key in `grid.EXPERIMENTS`.
         scale: one of `grid.PAIRS`.
         found: every run that it is made from, with its record or None.
+        runs: the folder of the user's records, where it is known.
     """
 
     name: str
     scale: str
     found: dict[Run, Record | None]
+    runs: Path | None = None
 
     @property
     def experiment(self) -> Experiment:
@@ -67,6 +68,11 @@ class Collection:
         return [run for run, record in self.found.items() if record is None]
 
     @property
+    def where(self) -> str:
+        """The option of a command that names the folder of the records; "" where it is the usual one."""
+        return f" --runs {self.runs}" if self.runs not in (None, Path("runs")) else ""
+
+    @property
     def devices(self) -> list[str]:
         """Where the records were made."""
         return sorted({record.config["environment"]["device"] for record in self.done.values()})
@@ -75,6 +81,25 @@ class Collection:
     def data_notes(self) -> list[str]:
         """What the records say of their data, such as the word vectors that were used."""
         return sorted({note for record in self.done.values() if (note := record.config.get("note"))})
+
+
+class Reader:
+    """Reads each record once.
+
+    Attributes:
+        folder: the user's records.
+        known: what was asked for so far.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.known: dict[Run, Record | None] = {}
+
+    def __call__(self, run: Run) -> Record | None:
+        """The record of a run, None where there is none."""
+        if run not in self.known:
+            self.known[run] = records.find(run, self.folder)
+        return self.known[run]
 
 
 def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = ()) -> Collection:
@@ -87,10 +112,11 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
         needs: the parts of a record without which it is left out, with a warning; attributes of `Record`.
 
     Raises:
-        ValueError: an unknown name or scale.
+        ValueError: an unknown name or scale; records of one pair that were made from different data.
     """
-    find = find if callable(find) else partial(records.find, runs=find)
-    return Collection(name, scale, {run: _with(needs, find(run)) for run in grid.runs_of(name, scale)})
+    find = find if callable(find) else Reader(find)
+    found = {run: _with(needs, find(run)) for run in grid.runs_of(name, scale)}
+    return Collection(name, scale, records.of_one_data_set(found), getattr(find, "folder", None))
 
 
 def _with(needs: tuple[str, ...], record: Record | None) -> Record | None:
@@ -113,7 +139,7 @@ def how_to_train(collection: Collection) -> str:
         pairs.setdefault((run.dataset, run.model), {}).setdefault(method, []).append(run.seed)
     lines = [f"{len(collection.missing)} runs are missing. To train them:"]
     for (dataset, model), methods in pairs.items():
-        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}"
+        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
         what = "; ".join(f"{method} seed {','.join(map(str, seeds))}" for method, seeds in methods.items())
         lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
     return "\n".join(lines)

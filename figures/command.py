@@ -35,7 +35,7 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     cache.use(options.out / ".cache")
     try:
         made = products.make(source, options.scale, options.runs, folder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(made.shown)

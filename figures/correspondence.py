@@ -101,7 +101,7 @@ def draw(
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     methods = [
-        Patch(color=style.COLOURS[column.method], label=column.title)
+        Patch(color=style.colour(column.method), label=column.title)
         for column in collection.columns
         if any(collection.records(pair, column) for pair in collection.pairs)
     ]

@@ -82,7 +82,7 @@ def confidences(ax: Axes, record: Record, b: int, quantities: dict[str, dict], c
     every = max(1, len(rows) // 12)
     for name, look in quantities.items():
         marks = {"markevery": every} if look.get("marker") == "*" else {}
-        ax.plot(rows["epoch"], 100 * rows[name], color=style.COLOURS[column.method], **marks, **look)
+        ax.plot(rows["epoch"], 100 * rows[name], color=style.colour(column.method), **marks, **look)
 
 
 def empty(ax: Axes) -> None:

@@ -56,7 +56,7 @@ def panel(ax: Axes, collection: Collection, pair: tuple[str, str], names: tuple[
 
 
 def _look(column: Column) -> dict:
-    return {"color": style.COLOURS[column.method], "linewidth": 1.1}
+    return {"color": style.colour(column.method), "linewidth": 1.1}
 
 
 def _mean_std(values: np.ndarray) -> str:

@@ -47,7 +47,9 @@ def write(picture: Picture, collection: Collection, folder: Path) -> tuple[str, 
 
 def _inputs(collection: Collection) -> str:
     """A digest of all that a figure is drawn from."""
-    digest = hashlib.sha256(cache.code("figures", "calibration", packages=("matplotlib", "numpy", "pandas")).encode())
+    digest = hashlib.sha256(
+        cache.code("figures", "experiments", "calibration", packages=("matplotlib", "numpy", "pandas")).encode()
+    )
     for run, record in collection.done.items():
         digest.update(str(run).encode())
         for name in (records.CONFIG, records.HISTORY, records.BINS, records.RESULT):  # the last has the predictions'

@@ -3,14 +3,14 @@
 import base64
 import html
 import sys
-from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments import files, grid, records
+from experiments import files, grid
 from experiments.records import Record
 from figures import cache, command, products, render
+from figures.collect import Reader
 from figures.products import Made
 
 NAME = "report.html"
@@ -100,26 +100,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder = options.out / options.scale
     cache.use(options.out / ".cache")
-    known: dict[grid.Run, Record | None] = {}
-    read = partial(records.find, runs=options.runs)
-
-    def find(run: grid.Run) -> Record | None:
-        """Each record is read once for all tables and figures."""
-        if run not in known:
-            known[run] = read(run)
-        return known[run]
-
+    find = Reader(options.runs)
     try:
         all_made = [
             products.make(products.module(name), options.scale, find, folder)
             for name in tqdm(products.names(), unit="table or figure", disable=None)
         ]
-    except ValueError as error:
+        files.write_bytes(folder / NAME, page(options.scale, all_made, find.known, folder).encode())
+    except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    files.write_bytes(folder / NAME, page(options.scale, all_made, known, folder).encode())
-    missing = [run for run, record in known.items() if record is None]
-    there = f"{len(known) - len(missing)} of {len(known)}"
+    missing = [run for run, record in find.known.items() if record is None]
+    there = f"{len(find.known) - len(missing)} of {len(find.known)}"
     print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")
     if missing:
         print(f"{len(missing)} runs are missing: the page names the commands that train them, table by table")

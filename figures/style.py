@@ -56,12 +56,17 @@ OVERRIDDEN = {"color": "#CC79A7", "linestyle": (0, (5, 1.5))}  # a method with o
 ZERO = {"color": "0.35", "linewidth": 0.9, "linestyle": ":", "zorder": 1, "label": "_zero"}  # no calibration error
 
 
+def colour(method: str) -> str:
+    """The colour of a method; one that `COLOURS` does not name is grey."""
+    return COLOURS.get(method, "0.45")
+
+
 def line(column: Column) -> dict:
     """How a column's curve is drawn, as keyword arguments of `Axes.plot`."""
     if column.overrides:
         return dict(OVERRIDDEN)
     width = 1.7 if column.method == "adafocal" else 1.2
-    return {"color": COLOURS[column.method], "linestyle": DASHES.get(column.method, "-"), "linewidth": width}
+    return {"color": colour(column.method), "linestyle": DASHES.get(column.method, "-"), "linewidth": width}
 
 
 def new(width: float = 7.0, height: float = 3.0) -> Figure:

@@ -33,13 +33,21 @@ class Row:
         return self.seconds / self.other if self.other else None
 
 
+def _wait() -> None:
+    """Until a GPU has done what it was asked to."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
 def best_of(function: Callable[[], object], repeats: int) -> float:
     """Seconds of the fastest of some calls, after one that warms up."""
     function()
     times = []
     for _ in range(repeats):
+        _wait()
         begin = time.perf_counter()
         function()
+        _wait()
         times.append(time.perf_counter() - begin)
     return min(times)
 
@@ -64,8 +72,7 @@ def side_by_side(
             begin = time.perf_counter()
             for _ in range(calls):
                 function()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
+            _wait()
             turn.append((time.perf_counter() - begin) / calls)
         turns.append(tuple(turn))
     return sorted(turns[1:], key=lambda turn: turn[0] / turn[1])[rounds // 2]

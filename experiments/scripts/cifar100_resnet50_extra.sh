@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=cifar100
 MODEL=resnet50
+QUICK_SEEDS=3
 RUNS_OF_PAIR=(
   "fl3 0"
   "fl5 0"

@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=cifar100
 MODEL=wrn26-10
+QUICK_SEEDS=3
 METHODS=(ce brier mmce ls flsd53 adafocal)
 SEEDS=(0 1 2 3 4)
 source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

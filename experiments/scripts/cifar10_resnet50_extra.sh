@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=cifar10
 MODEL=resnet50
+QUICK_SEEDS=3
 RUNS_OF_PAIR=(
   "adafocal 0 --set loss_options.num_bins=5"
   "adafocal 0 --set loss_options.num_bins=10"

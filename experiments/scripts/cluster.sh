@@ -14,4 +14,4 @@ setup() {
 }
 
 # Environment variables that the scripts heed: SCALE (paper, quick), ADAFOCAL_DATA (where the datasets lie), RUNS (where
-# the records go), GPUS (processes for one run, by torchrun). sbatch hands them on.
+# the records go), GPUS (processes for one run, by torchrun: GPUS=4 sbatch --gres=gpu:4 ...). sbatch hands them on.

@@ -1,4 +1,4 @@
-# What every script of this folder does, sourced at its end: it knows SCALE, DATASET, MODEL and either METHODS and SEEDS or RUNS_OF_PAIR.
+# What every script of this folder does, sourced at its end: it knows SCALE, DATASET, MODEL and QUICK_SEEDS, and either METHODS and SEEDS or RUNS_OF_PAIR.
 #
 # In a job array a task trains one run. Slurm's warning before the time limit (USR1), scancel and pre-emption (TERM) are
 # handed on to Python, which writes a checkpoint and ends with status 75; the task then puts itself back into the queue.
@@ -12,6 +12,15 @@ if [[ -n ${METHODS+set} ]]; then
   for seed in "${SEEDS[@]}"; do for method in "${METHODS[@]}"; do RUNS_OF_PAIR+=("$method $seed"); done; done
 fi
 
+if [[ $SCALE == quick ]]; then # which has fewer seeds
+  kept=()
+  for line in "${RUNS_OF_PAIR[@]}"; do
+    read -ra run <<<"$line"
+    if ((run[1] < QUICK_SEEDS)); then kept+=("$line"); fi
+  done
+  RUNS_OF_PAIR=("${kept[@]}")
+fi
+
 train() { # method seed options...: trains a run and hands signals on to it
   local launcher=(python) status=0
   asked=
@@ -19,18 +28,22 @@ train() { # method seed options...: trains a run and hands signals on to it
   "${launcher[@]}" -m experiments.train --dataset "$DATASET" --model "$MODEL" --method "$1" --seed "$2" \
     --scale "$SCALE" --runs "${RUNS:-runs}" "${@:3}" &
   child=$!
-  trap 'asked=1; if ((${GPUS:-1} > 1)); then pkill -USR1 -P "$child"; else kill -USR1 "$child"; fi 2>/dev/null' USR1 TERM
+  trap 'asked=1; if ((${GPUS:-1} > 1)); then pkill -USR1 -P "$child"; else kill -USR1 "$child"; fi 2>/dev/null' USR1 TERM INT
   while :; do # wait is cut short by a signal
     status=0
     wait "$child" || status=$?
     kill -0 "$child" 2>/dev/null || break
   done
-  trap - USR1 TERM
+  trap - USR1 TERM INT
   if [[ -n $asked && $status -ne 0 ]]; then status=75; fi # torchrun has a status of its own
   return "$status"
 }
 
 if [[ -n ${SLURM_ARRAY_TASK_ID:-} ]]; then
+  if ((SLURM_ARRAY_TASK_ID >= ${#RUNS_OF_PAIR[@]})); then
+    echo "nothing to do: scale $SCALE has ${#RUNS_OF_PAIR[@]} runs here"
+    exit 0
+  fi
   read -ra run <<<"${RUNS_OF_PAIR[$SLURM_ARRAY_TASK_ID]}"
   status=0
   train "${run[@]}" "$@" || status=$?

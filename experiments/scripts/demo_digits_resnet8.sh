@@ -12,6 +12,7 @@
 SCALE=${SCALE:-demo}
 DATASET=digits
 MODEL=resnet8
+QUICK_SEEDS=3
 METHODS=(ce brier mmce ls flsd53 adafocal)
 SEEDS=(0 1 2)
 source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"

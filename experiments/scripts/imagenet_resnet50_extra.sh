@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=imagenet
 MODEL=resnet50
+QUICK_SEEDS=3
 RUNS_OF_PAIR=(
   "adafocal 0 --set loss_options.switch_threshold=0.5"
   "adafocal 1 --set loss_options.switch_threshold=0.5"

@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=newsgroups
 MODEL=cnn
+QUICK_SEEDS=3
 RUNS_OF_PAIR=(
   "fl3 0"
   "fl4 0"

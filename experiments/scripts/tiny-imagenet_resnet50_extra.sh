@@ -16,6 +16,7 @@
 SCALE=${SCALE:-paper}
 DATASET=tiny-imagenet
 MODEL=resnet50
+QUICK_SEEDS=3
 RUNS_OF_PAIR=(
   "fl3 0"
   "fl5 0"

@@ -95,7 +95,7 @@ def test_in_turn_a_failed_run_is_passed_over_and_a_stopped_one_ends_it(checkout)
     assert (status, len(calls)) == (75, 1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_handed_on_to_python_and_waited_for(checkout, number):
     (checkout / "bin/python").write_text(
         '#!/bin/bash\necho begun >> "$CALLS"\ntrap "sleep 1; echo checkpoint >> $CALLS; exit 75" USR1\n'
@@ -119,3 +119,18 @@ def test_several_gpus_use_torchrun(checkout):
     status, calls = call(checkout, "imagenet_resnet50.sh", SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="1", GPUS="4")
     assert status == 0
     assert calls[0].startswith("--standalone --nproc_per_node=4 -m experiments.train --dataset imagenet")
+
+
+def test_the_quick_scale_has_fewer_seeds(checkout):
+    status, calls = call(checkout, "newsgroups_cnn.sh", SCALE="quick")
+    assert status == 0
+    assert {as_run(line) for line in calls} == {
+        run for run in grid.runs_of("table1", "quick") if (run.dataset, run.model) == ("newsgroups", "cnn")
+    }
+    last = len(calls) - 1
+    assert call(checkout, "newsgroups_cnn.sh", SCALE="quick", SLURM_ARRAY_TASK_ID=str(last)) == (0, calls[-1:])
+    (checkout / "calls").touch()
+    command = ["bash", str(checkout / "experiments/scripts/newsgroups_cnn.sh")]
+    beyond = environment(checkout, SCALE="quick", SLURM_ARRAY_TASK_ID=str(last + 1))
+    done = subprocess.run(command, env=beyond, capture_output=True, text=True, timeout=60, check=True)
+    assert "nothing to do: scale quick has 18 runs here" in done.stdout

@@ -116,9 +116,7 @@ def test_val_fraction_out_of_range(tiny_root, fraction):
 
 
 def test_val_fraction_too_small_for_every_class(tiny_root):
-    with pytest.raises(
-        ValueError, match="cannot hold out 2 of 30 samples: each of the 3 classes needs a sample"
-    ):
+    with pytest.raises(ValueError, match="cannot hold out 2 of 30 samples: each of the 3 classes needs a sample"):
         load("tiny-imagenet", root=tiny_root, val_fraction=0.06)
 
 

@@ -1,5 +1,6 @@
 """The report on anybody's predictions: the numbers are the metrics', and bad files are refused in one line."""
 
+import contextlib
 import re
 from html.parser import HTMLParser
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from calibration import ece_em, summary
-from experiments import audit
+from experiments import audit, predictions
 from posthoc import EnsembleTemperatureScaling
 from tests.experiments.test_commands import refused
 from tests.posthoc.cases import planted
@@ -132,3 +133,19 @@ def test_bad_files_are_refused_and_no_page_is_written(path, arrays, tmp_path, ca
     np.savez(tmp_path / "p.npz", probabilities=np.full((3, 2), 0.9), labels=np.zeros(3, int))
     assert "sum to 1" in refused(capsys, audit.main, str(tmp_path / "p.npz"), "--probabilities")
     assert "num_bins" in refused(capsys, audit.main, str(path), "--num-bins", "0")
+
+
+def test_every_damaged_byte_is_read_or_refused(path, tmp_path):
+    whole = path.read_bytes()
+    for place in range(0, len(whole), 97):
+        content = bytearray(whole)
+        content[place] ^= 0x55
+        (tmp_path / "damaged.npz").write_bytes(content)
+        with contextlib.suppress(ValueError):
+            predictions.read(tmp_path / "damaged.npz", "test")
+
+
+def test_a_page_that_cannot_be_written_is_named(path, tmp_path, capsys):
+    page = tmp_path / "nowhere" / "report.html"
+    assert audit.main([str(path), "--out", str(page)]) == 2
+    assert str(page) in capsys.readouterr().err

@@ -1,6 +1,8 @@
 """The command lines: one clear line and exit status 2 for what cannot be done, nothing half-written."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
@@ -156,3 +158,43 @@ def test_commands_shown_to_the_user_are_the_run_itself():
     options = train._arguments().parse_args(shown[3:])
     made = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, options.overrides)
     assert str(made) == "quick/cifar10/resnet50/ce+epochs=4/seed2"
+
+
+def _fails(number: str):
+    """In a worker, in the place of `train`: what the run with seed 0 does."""
+
+    def train(run, **options):
+        if run.seed == 0 and number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if run.seed == 0:
+            raise MemoryError("no memory left\nfor this")
+        return {"test": {"error": 0.1, "ece_em": 0.01}}
+
+    return train
+
+
+class _Failing:
+    """A start of a worker that replaces `train` there; pickled by its module and name."""
+
+    def __init__(self, number: str):
+        self.number = number
+
+    def __call__(self, progress):
+        start_worker(progress)
+        run.train = _fails(self.number)
+
+
+start_worker = run._start_worker
+
+
+@pytest.mark.parametrize(
+    ("number", "failure"), [("", "MemoryError: no memory left"), ("9", "a process was killed, for want of memory")]
+)
+def test_whatever_ends_one_run_is_one_line(tiny_grid, tmp_path, capsys, monkeypatch, number, failure):
+    monkeypatch.setattr(run, "_start_worker", _Failing(number))
+    assert run.main(["--runs", str(tmp_path), "--device", "cpu", "--workers", "1"]) == 1
+    captured = capsys.readouterr()
+    assert f"failed: {tiny_grid[0]}: {failure}" in captured.err
+    assert "Traceback" not in captured.err
+    if not number:
+        assert captured.out.count("test error 10.00 %") == 2  # the others go on

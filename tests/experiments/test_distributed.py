@@ -193,3 +193,11 @@ def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
     process.wait(120)
     assert process.returncode != 0
     assert process.stdout.read().count("error: ") >= 1
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch):
+    for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "RANK": "0", "LOCAL_RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ValueError, match=r"torchrun started 4 processes.* torch sees 1 GPUs"):
+        distributed.start("cuda")

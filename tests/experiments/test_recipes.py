@@ -134,6 +134,9 @@ def test_equal_settings_have_equal_folders():
     assert normalise(plain, ("lr=0.01", "epochs=04")) == normalise(plain, ("epochs=4", "lr=1e-2"))
     assert normalise(plain, ("epochs=9", "epochs=4")) == ("epochs=4",)
     assert normalise(plain, ("epochs=350",)) == ()
+    assert normalise(plain, ("loss_options.lam=2.0",)) == normalise(plain, ("loss_options.lam=2",))
+    assert normalise(plain, ("lr=1.0",)) == ("lr=1",)
+    assert normalise(plain, ("lr=1e16",)) == ("lr=1e16",)
     assert normalise(plain, ("data_options.vectors=None",)) == ("data_options.vectors=None",)  # the default is another
     with pytest.raises(ValueError, match="folder name"):
         normalise(plain, ("data_options.name=../../x",))

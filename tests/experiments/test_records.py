@@ -98,3 +98,25 @@ def test_published_records_are_read_beside_the_runs(runs, tmp_path, monkeypatch)
     found = records.find(RUN, tmp_path / "empty")
     assert found.folder == RUN.folder(runs)
     assert np.isfinite(found.predictions["test_logits"]).all()
+
+
+def of_data(folder, seed, digest):
+    config = {"data": {"train": {"samples": 100, "sha256": digest}}}
+    return tiny_run("ce", seed), records.Record(folder / f"seed{seed}", config, {})
+
+
+def test_published_records_of_other_data_are_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    found = dict([of_data(tmp_path / "published", 0, "a"), of_data(tmp_path / "runs", 1, "b")])
+    found[tiny_run("ce", 2)] = None
+    with pytest.warns(UserWarning, match=r"left out: .*published/seed0 was made from other data than .*runs/seed1"):
+        kept = records.of_one_data_set(found)
+    assert kept == found | {tiny_run("ce", 0): None}
+    same = dict([of_data(tmp_path / "published", 0, "b"), of_data(tmp_path / "runs", 1, "b")])
+    assert records.of_one_data_set(same) == same
+
+
+def test_own_records_of_different_data_are_refused(tmp_path):
+    found = dict([of_data(tmp_path / "runs", 0, "a"), of_data(tmp_path / "runs", 1, "b")])
+    with pytest.raises(RecordError, match=r"runs/seed0 and .*runs/seed1 were made from different data"):
+        records.of_one_data_set(found)

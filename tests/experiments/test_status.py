@@ -6,11 +6,13 @@ import re
 import time
 
 import pytest
+import torch
 
-from experiments import checkpoint, grid, records, status
+from experiments import checkpoint, grid, records, status, train
 from experiments.grid import Run
 from experiments.lock import only_writer
-from experiments.status import clear_failure, hours_left, hours_spent, main, note_failure, statuses
+from experiments.status import ERROR, clear_failure, hours_left, hours_spent, main, note_failure, statuses
+from tests.experiments.tiny import tiny_run
 
 SCORES = {"error": 0.1, "ece_em": 0.05}
 CIFAR = ("paper", "cifar10", "resnet50")
@@ -179,3 +181,20 @@ def test_all_runs_of_the_paper_take_little_time(tmp_path, monkeypatch, capsys):
     assert f"{len(wanted)} runs: {half} done, {len(wanted) - half} stopped" in capsys.readouterr().out
     assert seconds < 3
     print(f"{len(wanted)} runs in {seconds:.2f} s")
+
+
+def test_why_a_run_could_not_begin_is_noted(tmp_path, capsys, monkeypatch):
+    names = ["--dataset", "cifar10", "--model", "resnet8", "--method", "ce", "--scale", "quick"]
+    assert train.main([*names, "--runs", str(tmp_path / "runs"), "--data-root", str(tmp_path)]) == 2
+    (note,) = (tmp_path / "runs").rglob(ERROR)
+    assert f"no cifar10 in {tmp_path}" in note.read_text()
+
+
+def test_what_nobody_expected_is_noted_by_its_type(tmp_path, monkeypatch):
+    def fails(*arguments, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr("experiments.train.Training", fails)
+    with pytest.raises(torch.OutOfMemoryError):
+        train.train(tiny_run("ce"), runs=tmp_path)
+    assert "OutOfMemoryError: CUDA out of memory." in (tiny_run("ce").folder(tmp_path) / ERROR).read_text()

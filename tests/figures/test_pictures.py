@@ -106,7 +106,7 @@ def test_every_figure_draws_what_there_is_and_names_what_is_missing(name, runs, 
     caption = (tmp_path / f"out/demo/{name}.txt").read_text()
     out = capsys.readouterr().out
     if len(there) < len(wanted):
-        assert f"python -m experiments.run --for {name} --scale demo --dataset" in caption
+        assert f"python -m experiments.run --for {name} --scale demo --runs {runs} --dataset" in caption
         assert f"{len(wanted) - caption.split('Missing:')[0].count('  demo/')} runs are missing" in out
 
 

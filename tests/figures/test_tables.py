@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pytest
 
@@ -15,12 +16,13 @@ from figures.table2 import TABLE as TABLE2
 from figures.tables import fill
 
 
-def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5, note=""):
+def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5, note="", data=None):
     folder = run.folder(runs)
     folder.mkdir(parents=True)
     config = {
         "seed": run.seed, "recipe": records.as_json(run.recipe), "environment": {"device": "an abacus"}, "note": note
     }  # fmt: skip
+    config |= {"data": data} if data else {}
     scores = {"error": error, "ece_em": before}
     scaled = {"error": error, "ece_em": after}
     result = {"val": scores, "test": scores, "val_scaled": scaled, "test_scaled": scaled, "temperature": temperature}
@@ -70,13 +72,35 @@ abacus.
 """
 
 
+def test_records_of_different_data_share_no_table(runs, tmp_path, monkeypatch, capsys):
+    seed0 = Run("paper", "cifar10", "resnet50", "mmce", 0)
+    write_record(runs, seed0, data={"train": {"sha256": "other"}})
+    arguments = ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]
+    assert main("table1", arguments) == 2
+    assert "made from different data, so no table can show both" in capsys.readouterr().err
+    assert not (tmp_path / "out/paper").exists()
+    shutil.move(seed0.folder(runs), seed0.folder(tmp_path / "published"))
+    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    with pytest.warns(UserWarning, match="published.*mmce/seed0 was made from other data"):
+        assert main("table1", arguments) == 0
+    assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+def test_an_output_that_cannot_be_written_is_one_line(runs, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    for name in ("table1", "fig4"):
+        assert main(name, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_table1_in_full(runs, tmp_path, capsys):
     assert main("table1", ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
     out = capsys.readouterr().out
     assert "21 runs are missing. To train them:" in out
     for pair in ("--dataset cifar10 --model resnet50", "--dataset cifar100 --model wrn26-10"):
-        assert f"python -m experiments.run --for table1 --scale paper {pair}" in out
+        assert f"python -m experiments.run --for table1 --scale paper --runs {runs} {pair}" in out
 
 
 def test_the_other_formats_hold_the_same_numbers(runs, tmp_path):

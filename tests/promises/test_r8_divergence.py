@@ -9,7 +9,7 @@ import torch
 import losses
 import models
 from experiments import checkpoint, records, train
-from experiments.trainer import TrainingDiverged
+from experiments.trainer import Training, TrainingDiverged
 from tests.experiments.test_commands import refused
 from tests.experiments.tiny import cli, tiny_run
 
@@ -124,3 +124,23 @@ def test_the_command_line_says_it_in_one_line(tmp_path, capsys):
         Injection("loss", 6, math.nan, random.Random(0)).install(patched)
         line = refused(capsys, train.main, *cli(run, "--runs", str(tmp_path)))
     assert "epoch 2 of 4, after step 6" in line
+
+
+@pytest.mark.parametrize("place", ["loss", "gradient"])
+def test_a_stop_right_after_it_leaves_the_last_good_checkpoint(tmp_path, monkeypatch, place):
+    """On a GPU no step waits for its loss: the checkpoint of a run that is asked to stop may meet the NaN first."""
+    injection = Injection(place, at=6, value=math.nan, rng=random.Random(0))
+    run, check = tiny_run("ce"), Training.check_finite
+    quick = {"runs": tmp_path, "checkpoint_seconds": 0, "say": lambda text: None}
+    with monkeypatch.context() as patched:
+        injection.install(patched)
+        patched.setattr(
+            Training, "check_finite", lambda self, value, now=False: check(self, value, now) if now else None
+        )
+        with pytest.raises(TrainingDiverged):
+            train.train(run, should_stop=lambda: injection.steps == 7, **quick)
+    state = checkpoint.load(run.folder(tmp_path))
+    assert state["epoch"] == 1
+    assert all(finite(state[part]) for part in ("model", "loss", "optimizer"))
+    train.train(run, **quick)
+    assert records.is_finished(run.folder(tmp_path))
