@@ -2,8 +2,9 @@
 
     python -m data.cooccurrence newsgroups --data-root ~/datasets
 
-writes `ppmi.newsgroups.100d.split0.txt` into the data root, for `--set data_options.vectors=` that name. They cover the
-whole vocabulary, but come from 15,098 documents where GloVe's come from six billion words.
+writes `ppmi.newsgroups.100d.split0.txt` into the data root, for `--set data_options.vectors=` that name. They cover
+every word that the documents keep when they are cut, but come from 15,098 documents where GloVe's come from six billion
+words.
 """
 
 import argparse
@@ -104,7 +105,8 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"python -m data.cooccurrence: {error}", file=sys.stderr)
         return 2
-    print(f"{path}: {len(vectors):,} words; train with --set data_options.vectors={path.name}")
+    covered = int(vectors.any(axis=1).sum())
+    print(f"{path}: {covered:,} of {len(vectors):,} words; train with --set data_options.vectors={path.name}")
     return 0
 
 

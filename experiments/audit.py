@@ -164,6 +164,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _arguments().parse_args(arguments)
     try:
+        if options.out and not options.out.absolute().parent.is_dir():
+            raise ValueError(f"--out {options.out}: there is no folder {options.out.parent}")
         test, val = load(options)
         if options.probabilities:  # calibrators take logits: log p has the same softmax
             test, val = (part and _as_logits(part) for part in (test, val))

@@ -15,9 +15,8 @@ from experiments.bench.table import markdown
 from experiments.bench.timing import Row
 from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
-from figures import claims, render
+from figures import render, results
 from figures.table1 import TABLE as TABLE1
-from figures.table2 import TABLE as TABLE2
 from figures.tables import fill
 
 BENCH = PUBLISHED / "bench-cpu.json"
@@ -29,19 +28,8 @@ def demo() -> str:
 
 
 def newsgroups() -> str:
-    """ECE_EM before and after temperature scaling, and error, of the newsgroups CNN: a row each."""
-    before_after, error = fill(TABLE1, "paper", PUBLISHED), fill(TABLE2, "paper", PUBLISHED)
-    lines = ["| | " + " | ".join(column.title for column in TABLE1.columns) + " |", "| --- |" + " ---: |" * 6]
-    for filled, block, name in (
-        (before_after, "before", "ECE_EM before"),
-        (before_after, "after", "ECE_EM after (T)"),
-        (error, "error", "error"),
-    ):
-        row = filled.cells[block][claims.NEWSGROUPS]
-        cells = " | ".join(row[column.key].text(filled.collection.seeds) for column in TABLE1.columns)
-        lines.append(f"| {name} | {cells} |")
-    notes = " ".join(f"Word vectors: {note}." for note in error.collection.data_notes)
-    return "\n".join([*lines, "", notes])
+    """Tables 1 and 2 of the newsgroups CNN at the paper's schedule."""
+    return results.newsgroups("paper")
 
 
 def bench() -> str:
@@ -72,7 +60,7 @@ def filled_in(text: str) -> str:
 def documents() -> dict[Path, str]:
     """Every document with measured numbers, and what it should say."""
     with_parts = (ROOT / "README.md", ROOT / "experiments" / "SPEED.md")
-    return {path: filled_in(path.read_text()) for path in with_parts} | {ROOT / "RESULTS.md": claims.markdown()}
+    return {path: filled_in(path.read_text()) for path in with_parts} | {ROOT / "RESULTS.md": results.document()}
 
 
 def main(arguments: list[str] | None = None) -> int:
