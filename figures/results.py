@@ -24,9 +24,8 @@ stand behind it.
 
 {settings}
 
-{measured} of the paper's {pairs} dataset-model pairs are measured; the others wait for a GPU. ECE_EM has 15
-equal-mass bins and is of the test set, before temperature scaling unless said; ± is the sample standard deviation over
-seeds.
+Measured: {measured} of the paper's {pairs} dataset-model pairs; the others wait for a GPU. ECE_EM has 15 equal-mass
+bins and is of the test set, before temperature scaling unless said; ± is the sample standard deviation over seeds.
 """
 
 DIFFERENCES = """\
