@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from experiments import grid, records
 from experiments.grid import Run
+from experiments.records import Record
 from experiments.signals import noticed
 from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_common_options, pick_device, train
 from experiments.trainer import Preempted
@@ -29,12 +30,11 @@ _should_stop = None  # in a worker: says whether it was asked to stop
 _progress = None  # in a worker: the queue that its epochs go to
 
 
-def missing(runs: list[Run], options) -> list[Run]:
-    """The runs without a sound record."""
+def look_up(runs: list[Run], options) -> dict[Run, Record | None]:
+    """The sound record of every run, None where there is none."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "left out: .* has not ended")  # it is about to go on
-        found = records.of_one_data_set({run: records.find(run, options.runs) for run in runs})
-        return [run for run in runs if found[run] is None]
+        return records.of_one_data_set({run: records.find(run, options.runs) for run in runs})
 
 
 def _start_worker(progress) -> None:
@@ -197,17 +197,22 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
     try:
-        runs = missing(wanted, options)
+        found = look_up(wanted, options)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
+    runs = [run for run, record in found.items() if record is None]
+    published = sum(record is not None and record.is_published for record in found.values())
+    note = f" ({published} of them published)" if published else ""
     if options.dry_run:
         print("\n".join(run.command for run in runs))
         return 0
     if not runs:
-        print(f"{options.name}: all {len(wanted)} runs of scale {options.scale} are there")
+        print(f"{options.name}: all {len(wanted)} runs of scale {options.scale} are there{note}")
         return 0
-    print(f"{options.name}: training {len(runs)} of {len(wanted)} runs of scale {options.scale}", flush=True)
+    there = len(wanted) - len(runs)
+    rest = f", {there} are there{note}" if there else ""
+    print(f"{options.name}: training {len(runs)} of {len(wanted)} runs of scale {options.scale}{rest}", flush=True)
     failures, stopped = train_all(runs, options)
     if stopped:
         print("stopped as asked; the same command goes on from the last checkpoints", file=sys.stderr)
