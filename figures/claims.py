@@ -14,7 +14,7 @@ from experiments.recipes import recipe
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
 from figures import paper, published
 from figures.curves import pair_name
-from figures.published import NEWSGROUPS, SCALES, Values, label, markdown, percent
+from figures.published import NEWSGROUPS, SCALES, Values, label, percent, table
 from figures.table3 import TABLE as ETS
 from figures.table4 import TABLE as SPLINE
 from figures.tables import fill
@@ -77,7 +77,7 @@ def _lowest() -> Iterator[Claim]:
             _verdict(sum(lowest["paper"]), len(lowest["paper"]), complete=len(lowest["paper"]) == 15),
             f"{_pairs_measured()}; " + ", ".join(f"{scale}: {sum(won)} of {len(won)}" for scale, won in lowest.items()),
             "`make table1` at the same scale",
-            markdown(["", "scale", "seeds", "lowest mean", "its ECE_EM (%)", "AdaFocal's (%)"], rows, 4),
+            table(["", "scale", "seeds", "lowest mean", "its ECE_EM (%)", "AdaFocal's (%)"], rows, 4),
         )
 
 
@@ -94,7 +94,7 @@ def _newsgroups() -> Iterator[Claim]:
         _verdict(near, cases),
         f"within two standard deviations of the paper's for {near} of {cases} methods",
         "`make table1 SCALE=paper`",
-        markdown(["", "seeds", "ECE_EM (%)", "the paper's (%)"], rows)
+        table(["", "seeds", "ECE_EM (%)", "the paper's (%)"], rows)
         + "\n\nThe word vectors differ from the paper's: see the last section.",
     )
 
@@ -110,7 +110,7 @@ def _temperatures() -> Iterator[Claim]:
         _verdict(sum(near), len(near), complete=False),
         f"{_pairs_measured()}; mean T within 0.2 of 1 in {sum(near)} of {len(near)} cases of all scales",
         "`make table1` at the same scale",
-        markdown(["", "scale", "seeds", "T of CE", "T of AdaFocal"], rows, 3),
+        table(["", "scale", "seeds", "T of CE", "T of AdaFocal"], rows, 3),
     )
 
 
@@ -135,7 +135,7 @@ def _errors() -> Iterator[Claim]:
         f"{_pairs_measured()}; no more than the paper's worst difference in {sum(within)} of {len(within)} cases of "
         "all scales",
         "`make table2` at the same scale",
-        markdown(["", "scale", "seeds", "CE (%)", "AdaFocal (%)", "difference (points)", "the paper's"], rows, 3)
+        table(["", "scale", "seeds", "CE (%)", "AdaFocal (%)", "difference (points)", "the paper's"], rows, 3)
         + "\n\nOn BERT-mini the difference grows with lambda, which the demo sets to 10 because it has few epochs; "
         "AdaFocal with other values:\n\n" + _lambdas(("topics", "bert-mini")),
     )
@@ -153,7 +153,7 @@ def _lambdas(pair: tuple[str, str]) -> str:
         )
         if errors:
             rows.append([f"{lam:g}", str(len(errors)), percent(errors), percent(eces)])
-    return markdown(["lambda", "seeds", "error (%)", "ECE_EM (%)"], rows, 2)
+    return table(["lambda", "seeds", "error (%)", "ECE_EM (%)"], rows, 2)
 
 
 def _last_epoch(method: str, column: str) -> np.ndarray:
@@ -177,7 +177,7 @@ def _bins() -> Iterator[Claim]:
         "reproduced" if len(set(best)) > 1 else "not reproduced",
         "20 Newsgroups, CNN, last epoch, one seed",
         "`make fig1 SCALE=paper`",
-        markdown(["", f"bins of {len(best)} with the smallest error C_val - A_val", "validation ECE_EM (%)"], rows),
+        table(["", f"bins of {len(best)} with the smallest error C_val - A_val", "validation ECE_EM (%)"], rows),
     )
     columns = {"C_train": "train_true_confidence", "C_val": "val_confidence"}
     falls = {
@@ -199,9 +199,9 @@ def _bins() -> Iterator[Claim]:
 def _post_hoc() -> Iterator[Claim]:
     rows, lowest = [], []
     for scale in ("paper", "quick"):
-        for table, name in ((ETS, "ETS"), (SPLINE, "splines")):
-            filled = fill(table, scale, PUBLISHED)
-            cells = filled.cells[table.blocks[1].name][NEWSGROUPS]
+        for made, name in ((ETS, "ETS"), (SPLINE, "splines")):
+            filled = fill(made, scale, PUBLISHED)
+            cells = filled.cells[made.blocks[1].name][NEWSGROUPS]
             if cells["adafocal"].mean is None:
                 continue
             lowest.append(cells["adafocal"].best)
@@ -212,7 +212,7 @@ def _post_hoc() -> Iterator[Claim]:
         f"{_pairs_measured()}; in {sum(lowest)} of {len(lowest)} cases",
         "`make table3 table4` at the same scale",
         "The CNN on 20 Newsgroups, test ECE_EM (%):\n\n"
-        + markdown(["after", "scale", *(label(name) for name in grid.TABLE_METHODS)], rows, 2),
+        + table(["after", "scale", *(label(name) for name in grid.TABLE_METHODS)], rows, 2),
     )
 
 
@@ -233,7 +233,7 @@ def _out_of_distribution() -> Iterator[Claim]:
         f"no CIFAR-10 model; the highest in {highest} of {len(rows)} cases of the demo",
         "`make table8`",
         "AUROC (%) of the softmax entropy before temperature scaling, demo, 3 seeds:\n\n"
-        + markdown(["", "against", *(label(method) for method in methods)], rows, 2),
+        + table(["", "against", *(label(method) for method in methods)], rows, 2),
     )
 
 
@@ -258,7 +258,7 @@ def _ablations() -> Iterator[Claim]:
             f"demo, {pair_name(pair)}; its recipe has M = {usual['num_bins']}, γ_max = {usual['gamma_max']:g}, "
             f"λ = {usual['lam']:g}",
             f"`make {name}`",
-            markdown(["", "seeds", "ECE_EM (%)", "error (%)"], rows),
+            table(["", "seeds", "ECE_EM (%)", "error (%)"], rows),
         )
 
 

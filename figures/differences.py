@@ -6,8 +6,7 @@ from statistics import mean
 from experiments import grid
 from experiments.recipes import recipe
 from figures import paper, published
-from figures.published import NEWSGROUPS, label, percent
-from figures.published import markdown as table
+from figures.published import NEWSGROUPS, label, percent, table
 
 OWN_VECTORS = "data_options.vectors=ppmi.newsgroups.100d.split0.txt"  # of `python -m data.cooccurrence`
 OFTEN = "update_every=24"  # steps between two updates of gamma

@@ -1,11 +1,10 @@
 """RESULTS.md: the paper's claims beside the published records (`make documents`)."""
 
 from experiments import grid
-from experiments.recipes import recipe
 from experiments.records import PUBLISHED
 from figures import differences, published
 from figures.claims import Claim, claims
-from figures.published import NEWSGROUPS, markdown
+from figures.published import NEWSGROUPS, table
 from figures.table1 import TABLE as TABLE1
 from figures.table2 import TABLE as TABLE2
 from figures.tables import fill
@@ -26,7 +25,7 @@ bins and is of the test set, before temperature scaling unless said; ± is the s
 def document() -> str:
     """The whole document."""
     found = claims()
-    summary = markdown(
+    summary = table(
         ["", "claim", "verdict", "from"],
         ([str(i), claim.title, claim.verdict, claim.extent] for i, claim in enumerate(found, start=1)),
         4,
@@ -38,32 +37,23 @@ def document() -> str:
 
 
 def _intro() -> str:
-    epochs = {scale: recipe(*NEWSGROUPS, "ce", scale).epochs for scale in ("paper", "quick")}
-    paper_net = (
-        f"the CNN on 20 Newsgroups: the paper's data, net and schedule ({epochs['paper']} epochs), other vectors"
-    )
-    demo = (
-        "four small nets on embedded digits and generated texts: an illustration, no evidence for the paper's numbers"
-    )
+    full, fifth = published.epochs("paper"), published.epochs("quick")
     settings = (
-        ("paper", NEWSGROUPS, paper_net),
-        ("quick", NEWSGROUPS, f"the same with a fifth of the epochs ({epochs['quick']})"),
-        ("demo", grid.PAIRS["demo"][0], demo),
+        ("paper", NEWSGROUPS, f"20 Newsgroups, CNN: the paper's data, net and schedule ({full} epochs), other vectors"),
+        ("quick", NEWSGROUPS, f"the same with a fifth of the epochs ({fifth})"),
+        ("demo", grid.PAIRS["demo"][0], "four small nets on embedded digits and generated texts: an illustration"),
     )
     rows = [
         [f"`{scale}`", what, published.seeds(published.values(scale, "test_error")[pair])]
         for scale, pair, what in settings
     ]
     measured, pairs = published.measured()
-    table = markdown(["scale", "what it is", "seeds"], rows, 3)
-    return INTRO.format(settings=table, measured=measured, pairs=pairs)
+    return INTRO.format(settings=table(["scale", "what it is", "seeds"], rows, 3), measured=measured, pairs=pairs)
 
 
 def _section(number: int, claim: Claim) -> str:
-    title = f"### {number}. {claim.title}"
-    return (
-        f"{title}\n\n**{claim.verdict.capitalize()}**: {claim.extent}. Shown by {claim.shown_by}.\n\n{claim.evidence}"
-    )
+    verdict = f"**{claim.verdict.capitalize()}**: {claim.extent}. Shown by {claim.shown_by}."
+    return f"### {number}. {claim.title}\n\n{verdict}\n\n{claim.evidence}"
 
 
 def newsgroups(scale: str) -> str:
@@ -78,4 +68,4 @@ def newsgroups(scale: str) -> str:
         cells = filled.cells[block][NEWSGROUPS]
         rows.append([name, *(cells[column.key].text(filled.collection.seeds) for column in TABLE1.columns)])
     notes = "".join(f"\n\nWord vectors: {note}." for note in error.collection.data_notes)
-    return markdown(["", *(column.title for column in TABLE1.columns)], rows) + notes
+    return table(["", *(column.title for column in TABLE1.columns)], rows) + notes
