@@ -183,7 +183,8 @@ def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]
     pairs: dict[tuple[str, ...], list[Run]] = {}
     for run, record in found.items():
         if record is not None:
-            pairs.setdefault((run.scale, run.dataset, run.model), []).append(run)
+            options = str(run.recipe.data_options)  # a column may differ in these, on purpose
+            pairs.setdefault((run.scale, run.dataset, run.model, options), []).append(run)
     for runs in pairs.values():
         runs.sort(key=lambda run: found[run].is_published)  # the user's own come first
         first = found[runs[0]]
