@@ -19,6 +19,7 @@ DAMAGE = (
     EOFError,
     ValueError,
     KeyError,
+    MemoryError,
     NotImplementedError,
     RuntimeError,
     tokenize.TokenError,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.records import CONFIG, PUBLISHED, RESULT
+from experiments.records import CONFIG, PUBLISHED, RESULT, overrides_of
 
 PARTS = ("val", "test", "val_scaled", "test_scaled")
 
@@ -39,7 +39,7 @@ def _row(folder: Path) -> dict:
     recipe = config["recipe"]
     return {
         **{name: recipe[name] for name in ("scale", "dataset", "model", "method")},
-        "overrides": folder.parent.name.partition("+")[2],
+        "overrides": "+".join(overrides_of(config, folder)),
         "seed": config["seed"],
         "temperature": result["temperature"],
         "seconds": result.get("seconds"),

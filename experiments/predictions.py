@@ -12,7 +12,16 @@ import pandas as pd
 from calibration.checks import as_labels, as_scores
 
 # What numpy raises at a damaged .npz, beside what it means to.
-DAMAGE = (ValueError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error, tokenize.TokenError)
+DAMAGE = (
+    ValueError,
+    EOFError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 class Predictions(NamedTuple):

@@ -34,18 +34,19 @@ def publish(found: list[Record], into: Path = PUBLISHED, names: tuple[str, ...] 
         names: the files to copy.
 
     Returns:
-        The new folders; a record that is there already gives none.
+        The folders that got files; a record that is there already gives none.
 
     Raises:
-        RecordError: another record of the same run is there; nothing has been copied then.
+        RecordError: two different records of the same run, one of them published perhaps; nothing has been copied then.
     """
-    new = {}
+    new: dict[Path, Record] = {}
     for record in found:
         folder = into / record.config["run"]
-        if not records.is_finished(folder):
+        other = new[folder].folder if folder in new else folder
+        if records.is_finished(other) and (other / RESULT).read_bytes() != (record.folder / RESULT).read_bytes():
+            raise RecordError(f"{other} is another record of the run in {record.folder}: move one of them away")
+        if not all((folder / name).exists() for name in names):
             new[folder] = record
-        elif (folder / RESULT).read_bytes() != (record.folder / RESULT).read_bytes():
-            raise RecordError(f"{folder} is another record of the run in {record.folder}: move one of them away")
     for folder, record in new.items():
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
@@ -57,8 +58,7 @@ def _checked(folder: Path) -> Record:
     try:
         config = json.loads((folder / CONFIG).read_text())
         pair = (config["recipe"][name] for name in ("scale", "dataset", "model", "method"))
-        overrides = tuple(filter(None, folder.parent.name.partition("+")[2].split("+")))
-        run = Run.make(*pair, config["seed"], overrides)
+        run = Run.make(*pair, config["seed"], records.overrides_of(config, folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
     record = records.read(folder, run)

@@ -170,6 +170,11 @@ def find(run: Run, runs: Path) -> Record | None:
     return None
 
 
+def overrides_of(config: dict, folder: Path) -> tuple[str, ...]:
+    """The overrides of the run that left this `config.json` in `folder`; old ones have them in its name alone."""
+    return tuple(config.get("overrides", filter(None, folder.parent.name.partition("+")[2].split("+"))))
+
+
 def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]:
     """The same records without those that no table may show beside the others, which get None.
 

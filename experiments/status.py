@@ -9,6 +9,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -75,6 +76,9 @@ def statuses(runs: list[Run], root: Path) -> list[Status]:
         for warning in caught:
             if "has not ended" not in (text := str(warning.message)):
                 damaged[run] = text.removeprefix("left out: ")
+    with warnings.catch_warnings(), suppress(records.RecordError):  # a table says what does not fit together
+        warnings.simplefilter("ignore")
+        found = records.of_one_data_set(found)
     lacking = [run for run in runs if found[run] is None]
     with ThreadPoolExecutor(16) as pool:  # for a lock of another host, Slurm is asked
         owners = dict(zip(lacking, pool.map(lambda run: holder(run.folder(root)), lacking), strict=True))

@@ -258,6 +258,7 @@ class Training:
         return {
             "run": str(self.run_id),
             "seed": self.run_id.seed,
+            "overrides": list(self.run_id.overrides),
             "recipe": records.as_json(self.recipe),
             "data": {
                 name: {"samples": len(split), "sha256": split.fingerprint}

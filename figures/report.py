@@ -100,18 +100,22 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     folder = options.out / options.scale
     cache.use(options.out / ".cache")
-    find = Reader(options.runs)
+    find = Reader(options.runs)  # reads each record once
     try:
         all_made = [
             products.make(products.module(name), options.scale, find, folder)
             for name in tqdm(products.names(), unit="table or figure", disable=None)
         ]
-        files.write_bytes(folder / NAME, page(options.scale, all_made, find.known, folder).encode())
+        found: dict[grid.Run, Record | None] = {}
+        for made in all_made:
+            for run, record in made.collection.found.items():
+                found[run] = found.get(run) or record  # a figure may need what a table does not
+        files.write_bytes(folder / NAME, page(options.scale, all_made, found, folder).encode())
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    missing = [run for run, record in find.known.items() if record is None]
-    there = f"{len(find.known) - len(missing)} of {len(find.known)}"
+    missing = [run for run, record in found.items() if record is None]
+    there = f"{len(found) - len(missing)} of {len(found)}"
     print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")
     if missing:
         print(f"{len(missing)} runs are missing: the page names the commands that train them, table by table")

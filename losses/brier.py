@@ -16,9 +16,12 @@ class BrierLoss(Loss):
         """Loss of [N, K] logits and [N] targets, in [0, 2] a sample."""
         check_shapes(logits, targets)
         probability = torch.softmax(at_least_float32(logits), dim=1)
+        hot = torch.zeros_like(probability)  # [N, K]
         try:  # unlike one_hot, a scatter needs no look at the values on a GPU, whose own assertion refuses bad ones
-            hot = torch.zeros_like(probability).scatter_(1, targets.long()[:, None], 1.0)  # [N, K]
+            hot.scatter_(1, targets.long()[:, None], 1.0)
         except RuntimeError:
+            if targets.min() >= 0 and targets.max() < logits.shape[1]:
+                raise  # something else
             raise ValueError(
                 f"targets must lie in [0, {logits.shape[1]}), got values from {targets.min()} to {targets.max()}"
             ) from None

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import zipfile
 from html.parser import HTMLParser
 
 import numpy as np
@@ -149,3 +150,13 @@ def test_a_page_that_cannot_be_written_is_named(path, tmp_path, capsys):
     page = tmp_path / "nowhere" / "report.html"
     assert audit.main([str(path), "--out", str(page)]) == 2
     assert str(page) in capsys.readouterr().err
+
+
+def test_an_array_that_claims_to_fill_the_memory_is_refused(tmp_path):
+    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
+    text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 10), }"
+    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
+        for name in ("test_logits.npy", "test_labels.npy"):
+            archive.writestr(name, header + text.ljust(117).encode() + b"\n")
+    with pytest.raises(ValueError, match=r"huge.npz: Unable to allocate"):
+        predictions.read(tmp_path / "huge.npz", "test")

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from experiments import checkpoint, files, records
+from experiments.frame import frame
 from experiments.publish import main
 from experiments.train import train
 from tests.experiments.test_records import edit
@@ -90,3 +91,30 @@ def test_another_record_of_the_same_run_is_not_overwritten(runs, tmp_path, capsy
     assert main([str(runs), "--into", str(into)]) == 2
     assert "another record of the run" in capsys.readouterr().err
     assert files.sha256((RUN.folder(into) / records.RESULT).read_bytes()) == before
+
+
+def test_two_records_of_one_run_are_refused(runs, tmp_path, capsys):
+    shutil.copytree(runs, runs / "again")
+    edit(RUN.folder(runs / "again") / records.RESULT, lambda r: r.update(seconds=1.0))
+    assert main([str(runs), "--into", str(tmp_path / "published")]) == 2
+    assert "another record of the run" in capsys.readouterr().err
+    assert not (tmp_path / "published").exists()
+
+
+def test_what_scores_only_left_out_can_be_added(runs, tmp_path, capsys):
+    into = tmp_path / "published"
+    assert main([str(runs), "--into", str(into), "--scores-only"]) == 0
+    assert main([str(runs), "--into", str(into)]) == 0
+    assert f"{into}: 1 records published, 0 were there" in capsys.readouterr().out
+    assert {path.name for path in RUN.folder(into).iterdir()} == set(records.FILES)
+
+
+def test_a_run_with_more_overrides_than_a_name_can_hold(tmp_path):
+    many = ("loss_options.num_bins=12", "loss_options.gamma_max=19", "loss_options.gamma_min=-1.9", "lr=0.04")
+    run = tiny_run("adafocal", 0, *many)
+    assert "overrides-" in str(run)
+    train(run, runs=tmp_path / "runs", say=lambda text: None)
+    edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
+    assert main([str(tmp_path / "runs"), "--into", str(tmp_path / "published")]) == 0
+    assert records.read(run.folder(tmp_path / "published"), run)
+    assert frame(tmp_path / "published")["overrides"].item() == "+".join(run.overrides)
