@@ -43,7 +43,7 @@ def train(
 ) -> dict:
     """Train a run unless its finished record is there; a run cut short goes on from its checkpoint.
 
-    Nothing but why it failed is written before the data, the model and the loss are known to be sound.
+    Nothing is written before the data and the options are known to be sound.
 
     Args:
         run: what to train.
@@ -101,15 +101,15 @@ def train(
 
 @contextmanager
 def _failure_noted(folder: Path, world: World) -> Iterator[None]:
-    """Leave in the run's folder why it failed, for `experiments.status --failed`."""
+    """Leave in the run's folder why it failed, for `experiments.status --failed`; refused input makes no folder."""
     try:
         yield
     except (RunIsLocked, Preempted):
         raise
     except Exception as error:
-        if world.writes:
+        explained = isinstance(error, (ValueError, *EXPLAINED))
+        if world.writes and (folder.is_dir() or not explained):
             with suppress(OSError):  # on a full disk
-                explained = isinstance(error, (ValueError, *EXPLAINED))
                 status.note_failure(folder, str(error) if explained else f"{type(error).__name__}: {error}")
         raise
 

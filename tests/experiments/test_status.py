@@ -183,11 +183,15 @@ def test_all_runs_of_the_paper_take_little_time(tmp_path, monkeypatch, capsys):
     print(f"{len(wanted)} runs in {seconds:.2f} s")
 
 
-def test_why_a_run_could_not_begin_is_noted(tmp_path, capsys, monkeypatch):
+def test_why_a_run_could_not_go_on_is_noted_and_refused_input_makes_no_folder(tmp_path):
     names = ["--dataset", "cifar10", "--model", "resnet8", "--method", "ce", "--scale", "quick"]
-    assert train.main([*names, "--runs", str(tmp_path / "runs"), "--data-root", str(tmp_path)]) == 2
-    (note,) = (tmp_path / "runs").rglob(ERROR)
-    assert f"no cifar10 in {tmp_path}" in note.read_text()
+    command = [*names, "--runs", str(tmp_path / "runs"), "--data-root", str(tmp_path)]
+    assert train.main(command) == 2
+    assert not (tmp_path / "runs").exists()
+    folder = Run.make("quick", "cifar10", "resnet8", "ce", 0).folder(tmp_path / "runs")
+    folder.mkdir(parents=True)  # it had begun
+    assert train.main(command) == 2
+    assert f"no cifar10 in {tmp_path}" in (folder / ERROR).read_text()
 
 
 def test_what_nobody_expected_is_noted_by_its_type(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ from experiments import grid, records
 from experiments.frame import frame
 from experiments.grid import Run
 from experiments.provenance import ROOT
+from experiments.recipes import recipe
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
 from figures import claims, documents, published
 
@@ -94,3 +95,29 @@ def test_every_claim_has_a_verdict_and_says_what_shows_it():
 def test_an_update_more_often_is_not_counted_as_the_recipe():
     shown = published.overridden("paper", published.NEWSGROUPS, "", "test_ece_em")["adafocal"]
     assert len(shown) == len(list((PUBLISHED / "paper/newsgroups/cnn/adafocal").iterdir()))
+
+
+def test_what_the_readme_says_of_the_grid_and_the_recipes():
+    text = " ".join((ROOT / "README.md").read_text().split())
+    made = {pair: recipe(*pair, "adafocal", "demo") for pair in grid.PAIRS["demo"]}
+    shortest, longest = (f(chosen.epochs for chosen in made.values()) for f in (min, max))
+    lam = {dataset: f"{chosen.loss_options['lam']:g}" for (dataset, _), chosen in made.items()}
+    runs = frame(PUBLISHED)
+    runs = runs[(runs["scale"] == "demo") & (runs["overrides"] == "") & (runs["seed"] < grid.SEEDS["demo"])]
+    errors = runs.groupby(["dataset", "model", "method"])["test_error"].mean().unstack()
+    difference = 100 * (errors["adafocal"] - errors["ce"])
+    cifar = recipe("cifar10", "resnet50", "ce", "paper").epochs
+    for said in (
+        f"from {len(grid.runs_of('all', 'demo'))} small runs",
+        f"AdaFocal's lambda is {lam['digits']} for digits and {lam['topics']} for topics",
+        f"since {shortest} to {longest} epochs give",
+        f"its error is {difference.min():.0f} to {difference.max():.0f} points above cross entropy's",
+        f"| {shortest} to {longest} | {grid.SEEDS['demo']} |",
+        f"| a fifth of the paper's | {grid.SEEDS['quick']} |",
+        f"| the paper's (CIFAR: {cifar}) | {grid.SEEDS['paper']} |",
+        f"The CNN's full recipe ({published.epochs('paper')} epochs)",
+        f"at {published.epochs('quick')} epochs (`make table1 SCALE=quick`)",
+        f"a task for each of {len(grid.TABLE_METHODS)} methods x {grid.SEEDS['paper']} seeds",
+        f"a script for each of the {len(grid.PAIRS['paper'])} dataset-model pairs",
+    ):
+        assert said in text
