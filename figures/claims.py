@@ -119,7 +119,7 @@ def _newsgroups() -> Iterator[Claim]:
         f"within two standard deviations of the paper's for {near} of {cases} methods",
         "`make table1 SCALE=paper`",
         table(["", "seeds", "ECE_EM (%)", "the paper's (%)"], rows)
-        + "\n\nThe word vectors differ from the paper's: see the last section.",
+        + "\n\nThe word vectors differ from the paper's, the number of epochs may: see the last section.",
     )
 
 
