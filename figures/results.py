@@ -1,7 +1,10 @@
 """RESULTS.md: the paper's claims beside the published records (`make documents`)."""
 
-from experiments import grid
-from experiments.records import PUBLISHED
+from dataclasses import replace
+
+from experiments import grid, records
+from experiments.grid import Run
+from experiments.records import PUBLISHED, Record
 from figures import differences, published
 from figures.claims import Claim, claims
 from figures.published import NEWSGROUPS, table
@@ -62,9 +65,18 @@ def _section(number: int, claim: Claim) -> str:
     return f"### {number}. {claim.title}\n\n{verdict}\n\n{claim.evidence}"
 
 
-def newsgroups(scale: str) -> str:
-    """Tables 1 and 2 of the newsgroups CNN at one scale, a row a score, and what its word vectors were."""
-    before_after, error = fill(TABLE1, scale, PUBLISHED), fill(TABLE2, scale, PUBLISHED)
+def newsgroups(scale: str, overrides: tuple[str, ...] = ()) -> str:
+    """Tables 1 and 2 of the newsgroups CNN at one scale, a row a score, and what its word vectors were.
+
+    Args:
+        scale: one of `grid.PAIRS`.
+        overrides: the runs' changes to the recipe, "key=value".
+    """
+
+    def find(run: Run) -> Record | None:
+        return records.find(replace(run, overrides=overrides), PUBLISHED)
+
+    before_after, error = fill(TABLE1, scale, find), fill(TABLE2, scale, find)
     rows = []
     for filled, block, name in (
         (before_after, "before", "ECE_EM before"),
