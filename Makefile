@@ -14,11 +14,9 @@ READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 endif
 
-# Threads that spin while they wait starve a process beside them; the demo's matrices are too small for two threads.
-export OMP_WAIT_POLICY ?= PASSIVE
-ifeq ($(SCALE),demo)
+# All that make itself computes (the demo, tables, figures, tests) is too small for two threads to help: they spin while
+# they wait, and starve each other.
 export OMP_NUM_THREADS ?= 1
-endif
 
 TABLES := table1 table2 table3 table4 table8 ece_ew ece_debias ece_sweep_ew ece_sweep_em error_bars posthoc \
 	ablation_bins ablation_gamma_max ablation_switch ablation_lambda calfocal
