@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from statistics import mean
 
+import numpy as np
 import pytest
 
 from experiments import grid, records
@@ -13,7 +14,7 @@ from experiments.grid import Run
 from experiments.provenance import ROOT
 from experiments.recipes import recipe
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
-from figures import claims, differences, documents, published
+from figures import claims, differences, documents, paper, published
 
 
 @pytest.mark.parametrize("name", ["README.md", "RESULTS.md", "experiments/SPEED.md"])
@@ -52,6 +53,10 @@ def test_published_records_of_a_pair_are_of_the_same_data():
         recipe = config["recipe"]
         key = (*(recipe[name] for name in ("scale", "dataset", "model")), json.dumps(recipe["data_options"]))
         assert data.setdefault(key, config["data"]) == config["data"], folder
+
+
+def runs_at_length(column: str) -> published.Values:
+    return published.overridden("paper", published.NEWSGROUPS, "+".join(differences.LONGER), column)
 
 
 def evidence(title: str) -> str:
@@ -98,6 +103,25 @@ def test_an_update_more_often_is_not_counted_as_the_recipe():
     assert len(shown) == len(list((PUBLISHED / "paper/newsgroups/cnn/adafocal").iterdir()))
 
 
+def test_what_seed_noise_does_not_explain_is_further_off_than_two_deviations():
+    shares = [0.10, 0.12, 0.14]  # mean 12 %, sample standard deviation 2 points
+    ours = {"ce": shares, "brier": shares, "mmce": shares, "ls": [0.5], "flsd53": []}
+    theirs = {"ce": 8.1, "brier": 7.9, "mmce": 16.1, "ls": 1.0, "flsd53": 1.0}
+    assert differences.beyond_noise(ours, theirs) == ["brier", "mmce"]
+
+
+def test_the_agreement_with_the_paper_is_computed_from_the_records():
+    theirs = [18.57, 13.52, 15.23, 4.36, 8.86, 2.62]  # Table 1, 20 Newsgroups, CNN
+    ours = []
+    for method in grid.TABLE_METHODS:
+        folders = (PUBLISHED / "paper/newsgroups/cnn" / method).glob("seed*")
+        eces = [json.loads((folder / "result.json").read_text())["test"]["ece_em"] for folder in folders]
+        ours.append(100 * sum(eces) / len(eces))
+    distance = np.abs(np.subtract(ours, theirs)).mean()
+    rank_correlation = np.corrcoef(np.argsort(np.argsort(ours)), np.argsort(np.argsort(theirs)))[0, 1]
+    assert f"{distance:.2f} points and {rank_correlation:.2f} (excerpt of GloVe)" in differences.markdown()
+
+
 def test_what_the_readme_says_of_the_grid_and_the_recipes():
     text = " ".join((ROOT / "README.md").read_text().split())
     made = {pair: recipe(*pair, "adafocal", "demo") for pair in grid.PAIRS["demo"]}
@@ -107,8 +131,11 @@ def test_what_the_readme_says_of_the_grid_and_the_recipes():
     runs = runs[(runs["scale"] == "demo") & (runs["overrides"] == "") & (runs["seed"] < grid.SEEDS["demo"])]
     errors = runs.groupby(["dataset", "model", "method"])["test_error"].mean().unstack()
     difference = 100 * (errors["adafocal"] - errors["ce"])
-    longer = published.overridden("paper", published.NEWSGROUPS, "+".join(differences.LONGER), "test_ece_em")
+    longer = runs_at_length("test_ece_em")
     best = min(longer, key=lambda method: mean(longer[method]))
+    dimension = re.search(r"(\d+)-d,", published.record("ce", overrides=differences.LONGER).config["note"])[1]
+    overfit = paper.cells()["table1", "after", *published.NEWSGROUPS, "ce"].temperature
+    assert mean(runs_at_length("temperature")["ce"]) == pytest.approx(overfit, rel=0.1)  # "about as far"
     cifar = recipe("cifar10", "resnet50", "ce", "paper").epochs
     for said in (
         f"from {len(grid.runs_of('all', 'demo'))} small runs",
@@ -119,6 +146,8 @@ def test_what_the_readme_says_of_the_grid_and_the_recipes():
         f"| a fifth of the paper's | {grid.SEEDS['quick']} |",
         f"| the paper's (CIFAR: {cifar}) | {grid.SEEDS['paper']} |",
         f"The CNN's full recipe ({published.epochs('paper')} epochs)",
+        f"With {dimension}-d vectors made from the training documents (`python -m data.cooccurrence newsgroups`) "
+        f"and {differences.EPOCHS} epochs",
         f"{published.label(best)} has the lowest ECE_EM before temperature scaling, as in the paper",
         f"at {published.epochs('quick')} epochs (`make table1 SCALE=quick`)",
         f"a task for each of {len(grid.TABLE_METHODS)} methods x {grid.SEEDS['paper']} seeds",
