@@ -42,11 +42,32 @@ def _rank(rank, size, work, meeting, results, arguments):
     torch.set_num_threads(1)
     if size > 1:
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=size)
-        distributed._control = dist.group.WORLD
-    torch.save(work(World(rank, size, rank), *arguments), results / f"{rank}.pt")
-    if size > 1:
-        dist.barrier()
-    os._exit(0)  # gloo's threads may outlive the group that is taken apart
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(size)}
+    world = distributed.start("cpu")
+    torch.save(work(world, *arguments), results / f"{rank}.pt")
+    if dist.is_initialized():  # not where the work itself ended it
+        sys.setswitchinterval(30)  # a thread that `stop` leaves behind waits until the interpreter ends, and aborts it
+        world.agreed(None)
+        distributed.stop()
+
+
+def threads_left(world):
+    world.wrap(nn.Linear(3, 3), torch.device("cpu"))  # keeps the default group, and its idle threads, to the end
+    world.any(True)
+
+    def count():
+        names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+        return sum(name.startswith("pt_gloo") for name in names)
+
+    before = count()
+    distributed.stop()
+    return {"before": before, "after": count()}
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads are counted in /proc")
+def test_no_thread_that_carried_the_last_message_outlives_the_end(tmp_path):
+    for found in on_ranks(2, threads_left, tmp_path):
+        assert 0 < found["after"] < found["before"]
 
 
 class Points:
