@@ -1,6 +1,7 @@
 """Figure 4: error and ECE_EM over epochs, of cross entropy, FLSD-53 and AdaFocal (`make fig4`)."""
 
 import sys
+from string import ascii_lowercase
 
 from matplotlib.figure import Figure
 
@@ -14,13 +15,13 @@ def draw(collection: Collection) -> Figure:
     """A row a dataset: error on the left, ECE_EM on the right; mean and standard deviation over seeds."""
     figure = style.new(7.0, 0.35 + 1.65 * len(collection.pairs))
     axes = figure.subplots(len(collection.pairs), 2, squeeze=False)
-    for letter, pair, row in zip("abcdefgh", collection.pairs, axes, strict=False):
+    for i, (pair, row) in enumerate(zip(collection.pairs, axes, strict=True)):
         for ax, score, label in zip(row, ("test_error", "test_ece_em"), ("error (%)", "ECE_EM (%)"), strict=True):
             for column in collection.columns:
                 curves.over_seeds(ax, collection.records(pair, column), score, column)
             ax.set(ylabel=label)
             curves.empty(ax)
-        row[0].set_title(f"({letter}) {curves.pair_name(pair)}")
+        row[0].set_title(f"({ascii_lowercase[i]}) {curves.pair_name(pair)}")
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     curves.legend(figure, axes.flat)

@@ -1,6 +1,8 @@
 """Figure 6: ROC curves of out-of-distribution detection (`make fig6`)."""
 
 import sys
+from itertools import product
+from string import ascii_lowercase
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,34 +15,34 @@ from figures import curves, style
 from figures.collect import Collection
 from figures.command import main
 from figures.picture import Picture
-from figures.table8 import OOD_SETS
+from figures.table8 import OOD_SETS, OodSet
 
 GRID = np.linspace(0, 1, 501)  # of false positive rates, at which curves of several seeds are averaged
 
 
-def curve(record: Record, names: tuple[str, ...], scaled: bool) -> tuple[np.ndarray, float] | None:
-    """True positive rates at `GRID` and AUROC on the first of the sets `names` that the record has; None without one.
+def curve(record: Record, outside: OodSet, scaled: bool) -> tuple[np.ndarray, float] | None:
+    """True positive rates at `GRID` and AUROC on an out-of-distribution set; None where the record lacks it.
 
     Args:
         record: a run.
-        names: what the set is called in the record.
+        outside: the set.
         scaled: with the logits divided by the run's temperature.
     """
     arrays = record.predictions
-    found = [arrays[key] for name in names if (key := f"ood_{name}_logits") in arrays]
-    if not found:
+    name = outside.of([key.removeprefix("ood_").removesuffix("_logits") for key in arrays])
+    if name is None:
         return None
     temperature = record.result["temperature"] if scaled else 1.0
-    inside, outside = arrays["test_logits"] / temperature, found[0] / temperature
-    fpr, tpr = roc(inside, outside)
-    return np.interp(GRID, fpr, tpr), entropy_auroc(inside, outside)
+    pair = arrays["test_logits"] / temperature, arrays[f"ood_{name}_logits"] / temperature
+    fpr, tpr = roc(*pair)
+    return np.interp(GRID, fpr, tpr), entropy_auroc(*pair)
 
 
-def panel(ax: Axes, collection: Collection, pair: tuple[str, str], names: tuple[str, ...]) -> None:
+def panel(ax: Axes, collection: Collection, pair: tuple[str, str], outside: OodSet) -> None:
     """ROC curves of all columns before (solid) and after (dashed) temperature scaling, with their AUROC."""
     for column in collection.columns:
         for scaled, dashes, when in ((False, "-", "pre T"), (True, (0, (3, 1.2)), "post T")):
-            done = [curve(record, names, scaled) for record in collection.records(pair, column)]
+            done = [curve(record, outside, scaled) for record in collection.records(pair, column)]
             done = [part for part in done if part is not None]
             if not done:
                 continue
@@ -67,11 +69,10 @@ def draw(collection: Collection) -> Figure:
     """A row a dataset-model pair, a column an out-of-distribution set."""
     figure = style.new(7.0, 0.2 + 2.9 * len(collection.pairs))
     axes = figure.subplots(len(collection.pairs), len(OOD_SETS), squeeze=False)
-    for pair, row in zip(collection.pairs, axes, strict=True):
-        for ax, (name, *keys), letter in zip(row, OOD_SETS.values(), "ab", strict=True):
-            panel(ax, collection, pair, tuple(keys))
-            shown = name if collection.scale != "demo" else keys[-1]
-            ax.set_title(f"({letter}) {curves.pair_name(pair)}\nagainst {shown}")
+    panels = product(collection.pairs, OOD_SETS.values())
+    for i, (ax, (pair, outside)) in enumerate(zip(axes.flat, panels, strict=True)):
+        panel(ax, collection, pair, outside)
+        ax.set_title(f"({ascii_lowercase[i]}) {curves.pair_name(pair)}\nagainst {outside.shown(collection.scale)}")
     return figure
 
 

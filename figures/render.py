@@ -43,7 +43,7 @@ def markdown(filled: Filled) -> str:
     """The table as Markdown, one block below the other."""
     lines = [f"### {filled.table.title}", ""]
     for block in filled.table.blocks:
-        lines += [f"**{block.title}**", ""] if len(filled.table.blocks) > 1 else []
+        lines += [f"**{block.shown_title(filled.scale)}**", ""] if len(filled.table.blocks) > 1 else []
         lines.append("| Dataset | Model | " + " | ".join(column.title for column in filled.table.columns) + " |")
         lines.append("| --- | --- |" + " ---: |" * len(filled.table.columns))
         for (dataset, model), row in filled.cells[block.name].items():
@@ -65,7 +65,8 @@ def latex(filled: Filled) -> str:
         "Dataset & Model & " + " & ".join(_escape(column.title) for column in filled.table.columns) + r" \\",
     ]
     for block in filled.table.blocks:
-        lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{_escape(block.title)}}}}} \\"]
+        title = _escape(block.shown_title(filled.scale))
+        lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{title}}}}} \\"]
         for (dataset, model), row in filled.cells[block.name].items():
             cells = [row[c.key].text(filled.collection.seeds, r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
             names = (_escape(DATASETS.get(dataset, dataset)), _escape(MODELS.get(model, model)))
@@ -111,7 +112,8 @@ def html_tables(filled: Filled) -> str:
             for j, column in enumerate(filled.table.columns)
             if row[column.key].best
         }
-        parts.append(html_table(header, rows, {0, 1}, block.title if len(filled.table.blocks) > 1 else "", best))
+        title = block.shown_title(filled.scale) if len(filled.table.blocks) > 1 else ""
+        parts.append(html_table(header, rows, {0, 1}, title, best))
     return "".join(parts)
 
 

@@ -27,6 +27,7 @@ class Block:
         temperature: the temperature shown in brackets, or None.
         best: `min` where lower is better, or `max`.
         paper: (table, block) of the paper's numbers in `paper.csv`; None takes the table's and block's own names.
+        demo_title: the title at the demo's scale where other data stand in there; "" takes `title`.
     """
 
     name: str
@@ -35,6 +36,11 @@ class Block:
     temperature: Callable[[Record], float] | None = None
     best: Callable = min
     paper: tuple[str, str] | None = None
+    demo_title: str = ""
+
+    def shown_title(self, scale: str) -> str:
+        """The title above the rows of a scale."""
+        return (scale == "demo" and self.demo_title) or self.title
 
 
 @dataclass(frozen=True)

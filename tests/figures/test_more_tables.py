@@ -11,6 +11,7 @@ from experiments import files, grid, records
 from experiments.grid import Run
 from figures import calibrated, error_bars, products, style
 from figures.command import main
+from figures.render import html_tables, latex, markdown
 from figures.tables import fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
 from tests.figures.test_tables import write_record
@@ -138,6 +139,16 @@ def test_auroc_comes_from_the_record_and_the_highest_is_bold(runs):
     assert (row["ce"].best, row["adafocal"].best) == (False, True)
     assert filled.cells["first_after"]["digits", "resnet8"]["ce"].mean == pytest.approx(89)
     assert filled.cells["second_before"]["digits", "resnet8"]["ce"].mean is None
+
+
+def test_a_stand_in_for_an_out_of_distribution_set_is_named_above_its_rows(runs, tmp_path):
+    from figures.table8 import TABLE
+
+    for render in (markdown, latex, html_tables):
+        demo, paper = (render(fill(TABLE, scale, where)) for scale, where in (("demo", runs), ("paper", tmp_path)))
+        assert "noise, in place of CIFAR-10-C, before temperature scaling" in demo
+        assert "CIFAR-10-C, before temperature scaling" in paper
+        assert "in place of" not in paper
 
 
 def test_an_ablation_shares_the_run_that_is_no_override():

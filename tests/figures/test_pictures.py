@@ -200,7 +200,9 @@ def test_figure_6_shows_the_curve_of_the_stored_logits(runs):
     digest = files.write_npz(run.folder(runs) / records.PREDICTIONS, arrays | {"ood_photos_logits": flat})
     path = run.folder(runs) / records.RESULT
     files.write_json(path, json.loads(path.read_text()) | {"sha256": {records.PREDICTIONS: digest}})
-    first = draw(fig6, runs).axes[0]
+    first, *others = draw(fig6, runs).axes
+    assert [ax.get_title("left")[:3] for ax in others] == ["(b)", "(c)", "(d)"]
+    assert first.get_title("left").endswith("against photos, in place of SVHN")
     (pre, post), diagonal = first.lines[:2], first.lines[2]
     assert pre.get_label() == "FLSD-53, pre T: 100.0"
     assert post.get_label() == "FLSD-53, post T: 100.0"
