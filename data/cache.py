@@ -2,30 +2,17 @@
 
 import contextlib
 import os
-import tokenize
 import warnings
-import zipfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
+from data.errors import DAMAGED_NPZ
+
 FOLDER = ".cache"
 NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
-DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 
 
 def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
@@ -65,7 +52,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {str(name): file[str(name)] for name in file[NAMES]}  # reading to the end checks the CRC
-    except DAMAGE:
+    except (OSError, KeyError, *DAMAGED_NPZ):
         return None
 
 

@@ -1,8 +1,5 @@
 """Anybody's predictions: logits and labels out of an .npz or a CSV, checked."""
 
-import tokenize
-import zipfile
-import zlib
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,18 +7,7 @@ import numpy as np
 import pandas as pd
 
 from calibration.checks import as_labels, as_scores
-
-# What numpy raises at a damaged .npz, beside what it means to.
-DAMAGE = (
-    ValueError,
-    EOFError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+from data.errors import DAMAGED_NPZ
 
 
 class Predictions(NamedTuple):
@@ -59,7 +45,7 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
         scores = as_scores(found[0], from_logits=not probabilities)
         labels = as_labels(found[1], *scores.shape)
         return Predictions(scores.numpy(), labels.numpy())
-    except DAMAGE as error:
+    except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
