@@ -4,7 +4,6 @@ import math
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from losses.base import Loss, check_finite, cross_entropy
 
@@ -28,7 +27,7 @@ def modulated(ce: Tensor, gamma: Tensor | float, p: Tensor | None = None) -> Ten
         p: [N] exp(-ce), where the caller has it already.
 
     Returns:
-        [N] losses; gamma = 0 gives `ce` itself, bit for bit. They can be differentiated once.
+        [N] losses; gamma = 0 gives `ce` itself, bit for bit.
     """
     return _Modulated.apply(ce, gamma, torch.exp(-ce.detach()) if p is None else p)
 
@@ -38,19 +37,27 @@ class _Modulated(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, ce: Tensor, gamma: Tensor | float, p: Tensor) -> Tensor:
-        size = gamma.abs() if isinstance(gamma, Tensor) else abs(gamma)
-        sign = gamma.sign() if isinstance(gamma, Tensor) else math.copysign(1.0, gamma)
-        signed = p.clamp(max=1 - torch.finfo(ce.dtype).eps) * sign
-        factor = torch.exp(torch.log1p(-signed) * size)
-        loss = ce * factor
-        # dp / dce = -p, so d factor / dce = factor |gamma| signed / (1 - signed)
-        ctx.save_for_backward(factor + loss * (size * signed / (1 - signed)))
+        loss, slope = _loss_and_slope(ce, gamma, p)
+        ctx.save_for_backward(slope, ce)
+        ctx.gamma = gamma
         return loss
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None]:
-        return gradient * ctx.saved_tensors[0], None, None
+        slope, ce = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: the slope is to be differentiated in its turn
+            slope = _loss_and_slope(ce, ctx.gamma, torch.exp(-ce))[1]
+        return gradient * slope, None, None
+
+
+def _loss_and_slope(ce: Tensor, gamma: Tensor | float, p: Tensor) -> tuple[Tensor, Tensor]:
+    size = gamma.abs() if isinstance(gamma, Tensor) else abs(gamma)
+    sign = gamma.sign() if isinstance(gamma, Tensor) else math.copysign(1.0, gamma)
+    signed = p.clamp(max=1 - torch.finfo(ce.dtype).eps) * sign
+    factor = torch.exp(torch.log1p(-signed) * size)
+    loss = ce * factor
+    # dp / dce = -p, so d factor / dce = factor |gamma| signed / (1 - signed)
+    return loss, factor + loss * (size * signed / (1 - signed))
 
 
 class FocalLoss(Loss):

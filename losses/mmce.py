@@ -2,7 +2,6 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from losses.base import Loss, at_least_float32, check_finite, cross_entropy
 
@@ -60,39 +59,48 @@ class _Root(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, confidence: Tensor, correct: Tensor, width: float, code: bool) -> Tensor:
-        difference = confidence[:, None] - confidence  # [N, N]
-        kernel = difference.abs().div_(-width).exp_()
-        right = correct.to(confidence.dtype)
-        either = torch.stack((right, 1 - right))  # [2, N]: is correct, is wrong
-        weight = either * (right - confidence).abs()  # 1 - c of the correct, c of the wrong
-        smoothed = _product(weight, kernel)  # [2, N]
-        size = either.sum(dim=1)  # m, n
-        pairs = size[:, None] * size  # [2, 2] m m, m n, n n
-        if code:
-            pairs = pairs * (pairs + 1e-5)
-        signs = 2 * torch.eye(2, dtype=pairs.dtype, device=pairs.device) - 1  # made there: a copy would be waited for
-        q = signs / pairs.clamp(min=1e-5)
-        mixed = (q[:, :, None] * smoothed).sum(1)  # [2, N]
-        square = (weight * mixed).sum()
-        # 1e-10 (theirs) and the clamp keep the root's gradient finite where the two groups agree
-        root = (square.clamp(min=0) + 1e-10).sqrt()
-        both = size.prod() > 0
-        ctx.save_for_backward(
-            difference, kernel, right, weight, q, mixed, torch.where((square > 0) & both, 1 / root, 0)
-        )
-        ctx.width = width
-        return torch.where(both, root, 0)
+        root, *parts = _root(confidence, correct, width, code)
+        ctx.save_for_backward(confidence, correct, *parts)
+        ctx.width, ctx.code = width, code
+        return root
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        difference, kernel, right, weight, q, mixed, inverse = ctx.saved_tensors
-        slanted = _product(
-            weight, difference.sign().mul_(kernel)
-        )  # [2, N], of j: the sum over i of w_i k_ij sign(c_i - c_j)
-        through_kernel = (weight * (q[:, :, None] * slanted).sum(1)).sum(0) / ctx.width
-        through_weight = (1 - right) * mixed[1] - right * mixed[0]
-        return gradient * inverse * (through_weight + through_kernel), None, None, None
+        confidence, correct, *parts = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: the slope is to be differentiated in its turn
+            parts = _root(confidence, correct, ctx.width, ctx.code)[1:]
+        return gradient * _slope(parts, ctx.width), None, None, None
+
+
+def _root(confidence: Tensor, correct: Tensor, width: float, code: bool) -> tuple[Tensor, ...]:
+    """The root, and what its derivative is made of."""
+    difference = confidence[:, None] - confidence  # [N, N]
+    kernel = difference.abs().div_(-width).exp_()
+    right = correct.to(confidence.dtype)
+    either = torch.stack((right, 1 - right))  # [2, N]: is correct, is wrong
+    weight = either * (right - confidence).abs()  # 1 - c of the correct, c of the wrong
+    smoothed = _product(weight, kernel)  # [2, N]
+    size = either.sum(dim=1)  # m, n
+    pairs = size[:, None] * size  # [2, 2] m m, m n, n n
+    if code:
+        pairs = pairs * (pairs + 1e-5)
+    signs = 2 * torch.eye(2, dtype=pairs.dtype, device=pairs.device) - 1  # made there: a copy would be waited for
+    q = signs / pairs.clamp(min=1e-5)
+    mixed = (q[:, :, None] * smoothed).sum(1)  # [2, N]
+    square = (weight * mixed).sum()
+    # 1e-10 (theirs) and the clamp keep the root's gradient finite where the two groups agree
+    root = (square.clamp(min=0) + 1e-10).sqrt()
+    both = size.prod() > 0
+    inverse = torch.where((square > 0) & both, 1 / root, 0)
+    return torch.where(both, root, 0), difference, kernel, right, weight, q, mixed, inverse
+
+
+def _slope(parts: tuple[Tensor, ...], width: float) -> Tensor:
+    difference, kernel, right, weight, q, mixed, inverse = parts
+    slanted = _product(weight, difference.sign().mul_(kernel))  # [2, N], of j: sum over i of w_i k_ij sign(c_i - c_j)
+    through_kernel = (weight * (q[:, :, None] * slanted).sum(1)).sum(0) / width
+    through_weight = (1 - right) * mixed[1] - right * mixed[0]
+    return inverse * (through_weight + through_kernel)
 
 
 def _product(weight: Tensor, kernel: Tensor) -> Tensor:

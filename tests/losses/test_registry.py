@@ -117,6 +117,17 @@ def test_gradient_is_the_finite_difference(name):
 
 
 @every_loss
+def test_second_derivative_is_the_finite_difference_of_the_gradient(name):
+    logits, targets = random_batch(12, 6, seed=3, dtype=torch.float64)
+    loss = make(name)
+    assert torch.autograd.gradgradcheck(lambda z: loss(z, targets), logits.requires_grad_(), atol=1e-6)
+    value = loss(logits, targets)
+    (plain,) = torch.autograd.grad(value, logits, retain_graph=True)
+    (twice,) = torch.autograd.grad(value, logits, create_graph=True)
+    torch.testing.assert_close(twice, plain, rtol=1e-12, atol=1e-14)
+
+
+@every_loss
 def test_gradient_of_a_shift_of_all_logits_is_zero(name):
     logits, targets = random_batch(40, 10, seed=4)
     _, grad = value_and_grad(make(name), logits, targets)
