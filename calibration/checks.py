@@ -62,11 +62,11 @@ def as_outcomes(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
 
 
 def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
-    """Logits (or probabilities) as a [N, K] float64 tensor on the device they are on, checked.
+    """Logits (or probabilities) as a [N, K] float64 tensor, checked; on their device, or the CPU if it has no float64.
 
     Raises:
         ValueError: not [N, K], no samples or classes, NaN or infinite values; for probabilities also negative values or
-            rows that do not sum to 1 (within 1e-3).
+            rows that do not sum to 1 (within 1e-3, or a rounding step of a coarser type).
     """
     name = "logits" if from_logits else "probabilities"
     scores = _as_tensor(scores, name)
@@ -74,13 +74,14 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
         raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
     if not scores.is_floating_point():
         raise ValueError(f"{name} must be floating point, got {scores.dtype}")
-    scores = scores.double()
+    rounding = torch.finfo(scores.dtype).eps
+    scores = (scores.cpu() if scores.device.type == "mps" else scores).double()
     if not torch.isfinite(scores.sum()) and not (finite := torch.isfinite(scores)).all():  # the sum is quick
         row = int((~finite).any(dim=1).nonzero()[0, 0])
         raise ValueError(f"{name} must be finite, got NaN or infinity in row {row}")
     if not from_logits:
         total = scores.sum(dim=1)
-        if (scores < 0).any() or (total - 1).abs().max() > 1e-3:
+        if (scores < 0).any() or (total - 1).abs().max() > max(1e-3, rounding):
             raise ValueError(
                 "probabilities must be >= 0 and sum to 1 in every row, got values from "
                 f"{scores.min().item():.4g} and row sums in [{total.min().item():.4g}, {total.max().item():.4g}]"

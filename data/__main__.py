@@ -38,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
             split = load_ood(args.name, loader.fits[0], args.data_root, args.seed, download=not args.no_download)
             print(f"{args.name}: {len(split):,} {split.summary} ({split.note}), fingerprint {split.fingerprint}")
             return 0
+        if args.name not in DATASETS:
+            raise ValueError(f"unknown name {args.name!r}; choose from {', '.join([*DATASETS, *ENCODERS, *OOD])}")
         splits = load(args.name, root=args.data_root, seed=args.seed, download=not args.no_download)
         for part, split in splits._asdict().items():
             print(describe(part, split))

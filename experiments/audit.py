@@ -14,6 +14,7 @@ from calibration import Interval, bootstrap, nll, reliability_diagram, top_label
 from calibration.ece import ece_em
 from experiments import files, predictions
 from experiments.predictions import Predictions
+from experiments.progress import until_nobody_reads
 from experiments.train import REFUSED
 from posthoc import CALIBRATORS, build
 
@@ -145,13 +146,13 @@ def _as_logits(part: Predictions) -> Predictions:
 
 def load(options) -> tuple[Predictions, Predictions | None]:
     """The predictions to report on, and those to fit calibrators to."""
-    test = predictions.read(options.predictions, "test", options.probabilities)
-    val = predictions.read(options.predictions, "val", options.probabilities) if test else None
-    if test is None or options.predictions.suffix.lower() == ".csv":
-        test, val = predictions.read(options.predictions, "", options.probabilities), None
-    if options.val:
-        own = predictions.read(options.val, "val", options.probabilities)
-        val = own or predictions.read(options.val, "", options.probabilities)
+
+    def read(path: Path, *parts: str) -> Predictions | None:
+        found = (predictions.read(path, part, options.probabilities) for part in parts)
+        return next(filter(None, found), None)
+
+    test = read(options.predictions, "test", "")
+    val = read(options.val, "val", "") if options.val else read(options.predictions, "val")
     if val and val.scores.shape[1] != test.scores.shape[1]:
         raise ValueError(
             f"{options.val or options.predictions}: {val.scores.shape[1]} classes, "
@@ -192,6 +193,8 @@ def main(arguments: list[str] | None = None) -> int:
             title = f"Calibration of {options.predictions.name}"
             files.write_bytes(options.out, page(title, notes, tables, pictures).encode())
             print(f"\nwritten: {options.out}")
+    except BrokenPipeError:
+        raise
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
@@ -199,4 +202,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written beside their place, synced, then renamed."""
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -45,6 +46,14 @@ def remove_half_written(folder: Path, names: Iterable[str]) -> None:
     for name in names:
         for path in Path(folder).glob(f".{name}.*.tmp"):
             path.unlink(missing_ok=True)
+
+
+def remove_empty(folder: Path, top: Path) -> None:
+    """Remove a folder and its parents below `top`, as far as they are empty."""
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def sync_folder(folder: Path) -> None:

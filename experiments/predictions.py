@@ -28,7 +28,7 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
     Args:
         path: an .npz with `logits` (or `probabilities`) and `labels`, or with `<part>_logits` and `<part>_labels`, as a
             run's `predictions.npz`; or a CSV with a column `label` and a column a class, in the order of the classes.
-        part: "val" or "test": which part of a file that holds several; "" for the one without a name.
+        part: "val" or "test": which part of an .npz that holds several; "" for the one without a name.
         probabilities: the scores are probabilities, not logits.
 
     Returns:
@@ -39,7 +39,10 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
             infinity, labels outside [0, K) or shapes that disagree.
     """
     try:
-        found = _read_csv(path) if path.suffix.lower() == ".csv" else _read_npz(path, part, probabilities)
+        if path.suffix.lower() == ".csv":
+            found = None if part else _read_csv(path)
+        else:
+            found = _read_npz(path, part, probabilities)
         if found is None:
             return None
         scores = as_scores(found[0], from_logits=not probabilities)

@@ -1,9 +1,22 @@
 """What a user sees of a run while it trains."""
 
+import os
 import sys
 import time
+from collections.abc import Callable
 
 from tqdm import tqdm
+
+
+def until_nobody_reads(main: Callable[[], int]) -> int:
+    """The exit status of a command; 0 and silence where its reader has seen enough, as `head` has after ten lines."""
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 0
 
 
 class EpochProgress:

@@ -276,6 +276,7 @@ def check(made: Recipe) -> Recipe:
         raise ValueError(f"warmup must be a share of the steps below 1, got {made.warmup}")
     _choose("optimizer", made.optimizer, OPTIMIZERS)
     _choose("schedule", made.schedule, SCHEDULES)
+    models.check(made.model, made.dataset, made.model_options)
     if bool(made.pretrained) != ("pretrained" in models.options_of(made.model)):
         raise ValueError(
             f"model {made.model!r} is trained from scratch: it takes no pretrained encoder"

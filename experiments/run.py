@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from experiments import grid, records
 from experiments.grid import Run
+from experiments.progress import until_nobody_reads
 from experiments.records import Record
 from experiments.signals import noticed
 from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_common_options, pick_device, train
@@ -223,4 +224,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -17,6 +17,7 @@ from statistics import mean
 from experiments import checkpoint, files, grid, records
 from experiments.grid import Run
 from experiments.lock import Owner, holder
+from experiments.progress import until_nobody_reads
 
 ERROR = "error.txt"  # why a run failed: a line "<UTC time>  <message>"
 DONE, RUNNING, FAILED, STOPPED, MISSING = STATES = ("done", "running", "failed", "stopped", "missing")
@@ -229,4 +230,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

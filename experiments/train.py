@@ -70,7 +70,7 @@ def train(
         return found
     recipe = run.recipe
     choose(recipe.precision, recipe.compile, torch.device(device))  # refuses what the device cannot do
-    with _failure_noted(folder, world), ExitStack() as held:
+    with _failure_noted(folder, runs, world), ExitStack() as held:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         options = dict(recipe.data_options)
@@ -100,7 +100,7 @@ def train(
 
 
 @contextmanager
-def _failure_noted(folder: Path, world: World) -> Iterator[None]:
+def _failure_noted(folder: Path, runs: Path, world: World) -> Iterator[None]:
     """Leave in the run's folder why it failed, for `experiments.status --failed`; refused input makes no folder."""
     try:
         yield
@@ -108,6 +108,8 @@ def _failure_noted(folder: Path, world: World) -> Iterator[None]:
         raise
     except Exception as error:
         explained = isinstance(error, (ValueError, *EXPLAINED))
+        if world.writes and isinstance(error, ValueError):
+            files.remove_empty(folder, runs)  # made for the lock before the model or the loss was refused
         if world.writes and (folder.is_dir() or not explained):
             with suppress(OSError):  # on a full disk
                 status.note_failure(folder, str(error) if explained else f"{type(error).__name__}: {error}")

@@ -86,7 +86,7 @@ class AdaFocalLoss(BinnedLoss):
 
     def step(self, bins: BinStats) -> None:
         """Move gamma by the validation set's calibration error; a bin without samples keeps its gamma."""
-        gamma = self.gammas.double().cpu()
+        gamma = self.gammas.cpu().double()  # in this order: Apple's GPUs have no float64
         gap = torch.from_numpy(bins.gap)
         focal = gamma >= 0
         moved = gamma * torch.exp(torch.where(focal, self.lam, -self.lam) * gap)  # lines 17, 21

@@ -4,6 +4,6 @@ A new model is a new file and one line in `registry.MODELS`; a new dataset is on
 """
 
 from .inputs import INPUTS, InputFacts
-from .registry import MODELS, build, options_of
+from .registry import MODELS, build, check, options_of
 
-__all__ = ["INPUTS", "MODELS", "InputFacts", "build", "options_of"]
+__all__ = ["INPUTS", "MODELS", "InputFacts", "build", "check", "options_of"]

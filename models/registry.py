@@ -1,7 +1,7 @@
 """The table of models, and `build`, which makes one for a dataset."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from torch import nn
@@ -55,23 +55,27 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
     Raises:
         ValueError: unknown model, dataset or option, or a model that has no form for the dataset.
     """
-    if model not in MODELS:
-        raise ValueError(f"unknown model {model!r}; choose from {', '.join(MODELS)}")
-    if dataset not in INPUTS:
-        raise ValueError(f"unknown dataset {dataset!r}; choose from {', '.join(INPUTS)}")
-    entry, facts = MODELS[model], INPUTS[dataset]
-    if facts.form not in entry.forms:
-        fitting = [name for name, other in INPUTS.items() if other.form in entry.forms]
-        raise ValueError(f"model {model!r} has no form for {dataset!r}; it fits {', '.join(fitting)}")
+    check(model, dataset, options)
+    facts = INPUTS[dataset]
     if num_classes is not None:
         if num_classes < 1:
             raise ValueError(f"num_classes must be >= 1, got {num_classes}")
         facts = replace(facts, num_classes=num_classes)
+    return MODELS[model].builder(facts, **options)
+
+
+def check(model: str, dataset: str, options: Iterable[str] = ()) -> None:
+    """Refuse names that `build` would refuse, without building: the same ValueError."""
     valid = options_of(model)
+    if dataset not in INPUTS:
+        raise ValueError(f"unknown dataset {dataset!r}; choose from {', '.join(INPUTS)}")
+    forms = MODELS[model].forms
+    if INPUTS[dataset].form not in forms:
+        fitting = [name for name, other in INPUTS.items() if other.form in forms]
+        raise ValueError(f"model {model!r} has no form for {dataset!r}; it fits {', '.join(fitting)}")
     for option in options:
         if option not in valid:
             raise ValueError(f"model {model!r} has no option {option!r}; it has {', '.join(valid) or 'none'}")
-    return entry.builder(facts, **options)
 
 
 def options_of(model: str) -> tuple[str, ...]:

@@ -160,6 +160,15 @@ def test_bad_input_is_refused_in_one_line_that_names_the_argument(case):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_probabilities_of_a_coarse_type_are_taken(dtype):
+    logits, labels = random_logits(500, 10)
+    probabilities = torch.softmax(torch.tensor(logits), dim=1)
+    confidence, correct = top_label(probabilities.to(dtype), labels, from_logits=False)
+    np.testing.assert_allclose(confidence, probabilities.max(dim=1).values, rtol=torch.finfo(dtype).eps)
+    assert correct.mean() == pytest.approx(top_label(logits, labels)[1].mean(), abs=0.02)
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -11,6 +11,7 @@ import pytest
 from experiments import cluster, grid
 from experiments.grid import Run
 from experiments.train import _arguments
+from tests.experiments.test_interrupts import heed_interrupts
 
 FAKES = {
     "python": '#!/bin/sh\necho "$@" >> "$CALLS"\nexit "${STATUS:-0}"\n',
@@ -103,7 +104,9 @@ def test_a_signal_is_handed_on_to_python_and_waited_for(checkout, number):
     )
     script = checkout / "experiments/scripts/cifar10_resnet50.sh"
     process = subprocess.Popen(
-        ["bash", str(script)], env=environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17")
+        ["bash", str(script)],
+        env=environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17"),
+        preexec_fn=heed_interrupts,
     )
     calls = checkout / "calls"
     while not calls.exists() or "begun" not in calls.read_text():

@@ -42,7 +42,7 @@ def test_command_prints_a_line_a_split(capsys):
 
 
 def test_command_says_no_in_one_line(tmp_path, capsys):
-    for name, reason in (("cifar10", "no cifar10 in"), ("mnist", "unknown dataset 'mnist'")):
+    for name, reason in (("cifar10", "no cifar10 in"), ("mnist", "unknown name 'mnist'; choose from digits, ")):
         assert main([name, "--data-root", str(tmp_path), "--no-download"]) == 2
         output = capsys.readouterr()
         assert output.out == ""

@@ -78,6 +78,17 @@ def test_csv_and_probabilities(path, arrays, tmp_path, capsys):
     assert row(run(capsys, tmp_path / "p.npz", "--probabilities"), "ECE_EM (%)") == expected
 
 
+def test_a_csv_is_read_once(arrays, tmp_path, capsys, monkeypatch):
+    table = pd.DataFrame(arrays["test_logits"].astype(float)).assign(label=arrays["test_labels"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    calls, read_csv = [], pd.read_csv
+    monkeypatch.setattr(pd, "read_csv", lambda path: calls.append(path) or read_csv(path))
+    assert "Post-hoc" not in run(capsys, tmp_path / "t.csv")
+    assert len(calls) == 1
+    assert "Post-hoc" in run(capsys, tmp_path / "t.csv", "--val", tmp_path / "t.csv")
+    assert len(calls) == 3
+
+
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()

@@ -34,7 +34,7 @@ NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale
         ({"--method": "focal"}, "unknown method 'focal': choose from ce, brier"),
         ({"--scale": "huge"}, "unknown scale 'huge': choose from demo, quick, paper"),
         ({"--scale": "paper"}, "dataset 'digits' has no recipe at scale 'paper': choose from cifar10"),
-        ({"--model": "resnet50"}, "resnet50"),
+        ({"--model": "resnet50"}, "model 'resnet50' has no form for 'digits'; it fits cifar10, "),
         ({"--seed": "-1"}, "seed must be >= 0, got -1"),
         ({"--set": "epoch=3"}, "KEY one of epochs"),
         ({"--set": "data_options.noize=1"}, "noise"),
@@ -42,6 +42,7 @@ NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale
         ({"--set": "data_options.val_size=0"}, "val"),
         ({"--set": "loss_options.lamda=1"}, "loss 'ce' has no option 'lamda'"),
         ({"--set": "model_options.depth=1"}, "model 'resnet8' has no option 'depth'"),
+        ({"--set": "model_options.stem_stride=3"}, "stem_stride must be 1 or 2, got 3"),
         ({"--device": "cuda"}, "--device cuda"),
         ({"--dataset": "cifar10", "--scale": "quick"}, "cifar"),
     ],
@@ -50,7 +51,7 @@ def test_train_refuses(changed, message, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     options = NAMES | changed | {"--runs": str(tmp_path / "runs"), "--data-root": str(tmp_path / "data")}
     assert message in refused(capsys, train.main, *(part for pair in options.items() for part in pair))
-    assert not list((tmp_path / "runs").rglob("*.json")), "a refused run left something behind"
+    assert not list((tmp_path / "runs").rglob("*")), "a refused run left something behind"
 
 
 def test_unwritable_runs_folder(capsys, tmp_path):
@@ -198,3 +199,16 @@ def test_whatever_ends_one_run_is_one_line(tiny_grid, tmp_path, capsys, monkeypa
     assert "Traceback" not in captured.err
     if not number:
         assert captured.out.count("test error 10.00 %") == 2  # the others go on
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "experiments.run --for table1 --scale paper --dry-run",
+        "experiments.status --for all --scale paper",
+    ],
+)
+def test_a_reader_that_has_seen_enough_is_no_error(command, tmp_path):
+    text = f"{sys.executable} -m {command} --runs {tmp_path} | head -1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", text], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)

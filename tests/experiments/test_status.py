@@ -189,7 +189,8 @@ def test_why_a_run_could_not_go_on_is_noted_and_refused_input_makes_no_folder(tm
     assert train.main(command) == 2
     assert not (tmp_path / "runs").exists()
     folder = Run.make("quick", "cifar10", "resnet8", "ce", 0).folder(tmp_path / "runs")
-    folder.mkdir(parents=True)  # it had begun
+    folder.mkdir(parents=True)
+    (folder / records.CONFIG).write_text("{}")  # it had begun
     assert train.main(command) == 2
     assert f"no cifar10 in {tmp_path}" in (folder / ERROR).read_text()
 

@@ -213,7 +213,7 @@ COMMANDS = {
     "audit: a table without labels": (audit.main, ("{tmp}/nolabel.csv",), "no column 'label'"),
     "audit: a table of words": (audit.main, ("{tmp}/words.csv",), "column 'b' is not of numbers"),
     "audit: a table with a gap": (audit.main, ("{tmp}/gap.csv",), r"gap\.csv: logits must be finite"),
-    "data: an unknown dataset": (data_main, ("mnist",), "unknown dataset 'mnist'"),
+    "data: an unknown dataset": (data_main, ("mnist",), "unknown name 'mnist'"),
     "data: nothing there": (data_main, ("cifar10", "--no-download", "--data-root", "{tmp}"), "no cifar10 in"),
     "data: a negative seed": (data_main, ("digits", "--seed", "-1"), "seed must be >= 0"),
 }
