@@ -13,6 +13,8 @@ from calibration.ece import sweep_num_bins
 from calibration.scores import summary
 
 CHUNK = 2**23  # weights drawn at a time
+PLAIN = ("error", "nll", "brier")  # means over samples
+MULTIPLES = np.linspace(0, 4, 41)  # of the observed gaps, that intervals of binned scores are looked for in
 
 
 @dataclass(frozen=True)
@@ -21,8 +23,8 @@ class Interval:
 
     Attributes:
         value: the score of the samples.
-        low: lower end.
-        high: upper end.
+        low: lower end; NaN where there is no interval.
+        high: upper end; NaN where there is no interval.
     """
 
     value: float
@@ -39,13 +41,18 @@ def bootstrap(
     seed: int = 0,
     from_logits: bool = True,
 ) -> dict[str, Interval]:
-    """Basic bootstrap intervals (2 v - q_high, 2 v - q_low) of the scores of one set of predictions.
+    """Bootstrap intervals of the scores of one set of predictions.
 
-    The score v of the samples stands in the place of the truth: as much as resamples lie above it, it lies above the
-    truth. This takes away most of the upward bias of binned scores, which percentiles of the resamples would double.
-    An interval is cut off at 0, and at 1 for fractions. Bins stay those of the whole sample: resamples reweigh them.
-    Where a bin's gap is within two standard errors of 0 the intervals of ECEs are somewhat short: in a simulation with
-    gaps of 0.1 and 100 samples a bin 89 % of the nominal 95 % intervals held the truth.
+    Error, NLL and Brier score are means: theirs is the basic interval (2 v - q_high, 2 v - q_low) of the score v of the
+    samples and the resamples' quantiles.
+
+    A binned score counts the noise of every bin as a gap, and a resample counts it twice. So theirs inverts a test: for
+    every multiple t of the observed gaps, resamples of a model with these gaps say what scores N samples of it would
+    give (resampled gap - observed gap + t x observed gap); the interval holds the scores of all t for which v is none
+    of the lowest or highest. It starts at 0 where v is no larger than a calibrated model's, and is extended to v, which
+    may lie above it. In 300 simulations of each of seven models (1,000 or 4,000 samples, 10 or 20 classes, true ECE of
+    0, 6, 7 and 15 %) 87 % or more of the nominal 95 % intervals held the truth, of all but the sweeps 88 % or more.
+    Bins stay those of the whole sample. The MCE has no interval: the largest gap is often that of a bin of few samples.
 
     Args:
         logits: [N, K] floating point (probabilities with `from_logits=False`).
@@ -67,30 +74,47 @@ def bootstrap(
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be >= 1, got {num_resamples}")
     values = summary(logits, labels, num_bins, from_logits)
-    features, score = _linear(logits, labels, num_bins, from_logits)
+    features, is_gap, score = _linear(logits, labels, num_bins, from_logits)
     n, rng = features.shape[0], np.random.default_rng(seed)
-    resampled: dict[str, list[np.ndarray]] = {name: [] for name in values}
+    observed = np.asarray(features.mean(axis=0))  # [1, F]
+    gaps = np.where(is_gap, observed, 0.0)
+    resampled: dict[str, list[list[np.ndarray]]] = {name: [[] for _ in MULTIPLES] for name in values}
     rows = max(1, CHUNK // n)
     for begin in range(0, num_resamples, rows):
         size = min(rows, num_resamples - begin)
         drawn = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         weight = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # [R, N] how often each was drawn
-        for name, found in score((features.T @ weight.T.astype(np.float64)).T / n).items():
-            resampled[name].append(found)
-    tail = (1 - level) / 2
+        mean = (features.T @ weight.T.astype(np.float64)).T / n
+        for i, multiple in enumerate(MULTIPLES):
+            for name, found in score(mean + (multiple - 1) * gaps).items():
+                resampled[name][i].append(found)
+    tails, as_observed = [(1 - level) / 2, (1 + level) / 2], int(np.flatnonzero(MULTIPLES == 1)[0])
     intervals = {}
     for name, value in values.items():
         if not np.isfinite(value):  # the NLL of a label of probability 0
             intervals[name] = Interval(value, value, value)
-            continue
-        low, high = np.quantile(np.concatenate(resampled[name]), [tail, 1 - tail])
-        top = {"nll": np.inf, "brier": 2.0}.get(name, 1.0)
-        intervals[name] = Interval(value, *(float(min(max(2 * value - end, 0.0), top)) for end in (high, low)))
+        elif name == "mce":
+            intervals[name] = Interval(value, np.nan, np.nan)
+        elif name in PLAIN:
+            low, high = np.quantile(np.concatenate(resampled[name][as_observed]), tails)
+            top = {"nll": np.inf, "brier": 2.0}.get(name, 1.0)
+            intervals[name] = Interval(value, *(float(min(max(2 * value - end, 0.0), top)) for end in (high, low)))
+        else:
+            low, high = np.quantile([np.concatenate(found) for found in resampled[name]], tails, axis=1)
+            truth = MULTIPLES * score(observed, debias=False)[name].item()
+            first, last = _reaches(value, high, truth), _reaches(value, low, truth)
+            intervals[name] = Interval(value, min(first, value), min(max(last, value), 1.0))
     return intervals
 
 
+def _reaches(value: float, quantiles: np.ndarray, truth: np.ndarray) -> float:
+    """The first of the true scores `truth` whose quantile reaches a value, between the grid's points."""
+    i = int(np.argmax(quantiles >= value)) if quantiles.max() >= value else len(truth) - 1
+    return float(np.interp(value, quantiles[i - 1 : i + 1], truth[i - 1 : i + 1]) if i else truth[0])
+
+
 def _linear(logits, labels, num_bins: int, from_logits: bool):
-    """Features [N, F] whose means decide every score, and the scores as a function of their means [R, F]."""
+    """Features [N, F] whose means decide every score, which of them are gaps, and the scores of means [R, F]."""
     confidence, correct = top_label(logits, labels, from_logits)
     scores = as_scores(logits, from_logits).cpu()
     n, k = scores.shape
@@ -127,7 +151,11 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
     of_class = bin_index(probability.numpy(), equal_width) + num_bins * np.arange(k)
     add("classwise_ece", of_class, (probability - hot).numpy(), k * num_bins)
 
-    def score(mean: np.ndarray) -> dict[str, np.ndarray]:
+    is_gap = np.zeros(at, dtype=bool)
+    for name in (*edges, "classwise_ece"):
+        is_gap[places[name]] = True
+
+    def score(mean: np.ndarray, debias: bool = True) -> dict[str, np.ndarray]:
         part = {name: mean[:, place] for name, place in places.items()}
         found = dict(zip(("error", "nll", "brier"), part["plain"].T, strict=True))
         found |= {name: np.abs(part[name]).sum(axis=1) for name in (*edges, "classwise_ece")}
@@ -136,8 +164,8 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
             found["mce"] = np.nanmax(np.abs(part["ece_ew"]) / part["count_ew"], axis=1)
             count, accuracy = n * part["count"], part["correct"] / part["count"]
             variance = accuracy * (1 - accuracy) / (count - 1)
-            square = part["count"] * ((part["ece_em"] / part["count"]) ** 2 - variance)
+            square = part["count"] * ((part["ece_em"] / part["count"]) ** 2 - (variance if debias else 0.0))
         found["ece_debias"] = np.sqrt(np.where(count > 1.5, square, 0).sum(axis=1).clip(min=0))
         return found
 
-    return sparse.hstack(blocks, format="csr"), score
+    return sparse.hstack(blocks, format="csr"), is_gap, score

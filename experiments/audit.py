@@ -38,7 +38,7 @@ def score_rows(intervals: dict[str, Interval]) -> list[list[str]]:
     for name, label in SCORES.items():
         unit, digits = (1, 4) if name in ("nll", "brier") else (100, 2)
         value, low, high = (f"{unit * number:.{digits}f}" for number in vars(intervals[name]).values())
-        rows.append([label, value, f"[{low}, {high}]"])
+        rows.append([label, value, "–" if np.isnan(intervals[name].low) else f"[{low}, {high}]"])
     return rows
 
 
@@ -173,8 +173,9 @@ def main(arguments: list[str] | None = None) -> int:
         intervals = bootstrap(*test, num_bins=options.num_bins, num_resamples=options.resamples, seed=options.seed)
         n, k = test.scores.shape
         notes = (
-            f"{options.predictions.name}: {n:,} samples, {k} classes. {options.num_bins} bins; intervals: basic "
-            f"bootstrap, 95 %, {options.resamples:,} resamples, seed {options.seed}."
+            f"{options.predictions.name}: {n:,} samples, {k} classes. {options.num_bins} bins; 95 % intervals by "
+            f"bootstrap, {options.resamples:,} resamples, seed {options.seed}: an ECE's starts at 0 where a calibrated "
+            "model may have its value, and the MCE has none."
         )
         tables = [("Scores", ["score", "value", "95 % interval"], score_rows(intervals))]
         pictures = {"as given": _picture(*top_label(*test), options.num_bins)} if options.out else {}

@@ -22,7 +22,7 @@ def predictions(n, over=0.0, k=4, seed=0):
 def test_a_resample_of_everything_once_gives_the_scores():
     rng = np.random.default_rng(1)
     logits, labels = 2 * rng.normal(size=(300, 5)), rng.integers(0, 5, 300)
-    features, score = _linear(logits, labels, 15, True)
+    features, _, score = _linear(logits, labels, 15, True)
     found = score(np.asarray(features.mean(axis=0)))
     assert {name: value.item() for name, value in found.items()} == pytest.approx(summary(logits, labels), abs=1e-12)
 
@@ -31,7 +31,7 @@ def test_a_resample_of_everything_once_gives_the_scores():
 def test_a_weighted_resample_equals_the_samples_written_out(name):
     # equal-width bins do not move with the sample, so these scores can be compared on the resample itself
     probability, labels = predictions(200, over=0.1)
-    features, score = _linear(probability, labels, 15, False)
+    features, _, score = _linear(probability, labels, 15, False)
     drawn = np.random.default_rng(0).integers(0, 200, 200)
     weight = np.bincount(drawn, minlength=200)
     found = score((features.T @ weight)[None] / 200)
@@ -52,6 +52,35 @@ def test_intervals_hold_the_truth_about_95_percent_of_the_time():
         assert 0.90 <= count / repeats <= 0.99, name  # 0.95, give or take three of its standard errors
 
 
+def scaled(n, scale, seed):
+    """Logits that were right before they were multiplied by `scale`."""
+    rng = np.random.default_rng(seed)
+    logits = 2 * rng.normal(size=(n, 10))
+    return scale * logits, (logits + rng.gumbel(size=logits.shape)).argmax(1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.25])
+def test_intervals_of_binned_scores_hold_the_truth_also_where_it_is_small(scale):
+    held = dict.fromkeys(("ece_ew", "ece_em", "ece_debias", "ece_sweep_em", "classwise_ece"), 0)
+    truth = dict.fromkeys(held, 0.0) if scale == 1 else summary(*scaled(400_000, scale, seed=99))
+    repeats = 100
+    for seed in range(repeats):
+        intervals = bootstrap(*scaled(2000, scale, seed), num_resamples=200)
+        for name in held:
+            held[name] += intervals[name].low <= truth[name] <= intervals[name].high
+    for name, count in held.items():
+        assert count / repeats >= 0.88, name  # 0.95, less three standard errors
+
+
+def test_the_value_lies_in_its_interval_and_the_mce_has_none():
+    for seed in range(10):
+        intervals = bootstrap(*scaled(300, 1.1, seed), num_resamples=100)
+        mce = intervals.pop("mce")
+        assert np.isnan([mce.low, mce.high]).all()
+        for name in ("ece_ew", "ece_em", "ece_debias", "ece_sweep_ew", "ece_sweep_em", "classwise_ece"):
+            assert intervals[name].low <= intervals[name].value <= intervals[name].high, name
+
+
 def test_seeds_and_shape_of_the_result():
     probability, labels = predictions(500, over=0.1)
     first = bootstrap(probability, labels, num_resamples=100, from_logits=False)
@@ -59,6 +88,7 @@ def test_seeds_and_shape_of_the_result():
     assert first != bootstrap(probability, labels, num_resamples=100, seed=1, from_logits=False)
     values = summary(probability, labels, from_logits=False)
     assert {name: interval.value for name, interval in first.items()} == values
+    assert np.isnan(first.pop("mce").low)
     for name, interval in first.items():
         assert 0 <= interval.low <= interval.high, name
     wide = bootstrap(probability, labels, num_resamples=100, level=0.99, from_logits=False)
