@@ -21,8 +21,18 @@ stand behind it.
 {settings}
 
 Measured: {measured} of the paper's {pairs} dataset-model pairs; the others wait for a GPU. ECE_EM has 15 equal-mass
-bins and is of the test set, before temperature scaling unless said; ± is the sample standard deviation over seeds. The
-demo's numbers here are of the published seeds, where `make` trains {trained} (ablations: 1), as in the README.
+bins and is of the test set, before temperature scaling unless said; ± is the sample standard deviation over seeds.
+`make` trains the demo with {trained} seeds (ablations: 1), which the README shows; here all published ones count. A
+claim on many nets is "partly" at best while few of them are measured.
+"""
+
+FULL = """\
+## 20 Newsgroups, CNN, in full
+
+Test set, %: mean ± sample standard deviation over seeds (n of them, where not as many as the scale wants), in round
+brackets T, in square brackets the paper's number. The lowest mean of a row is bold.
+
+{tables}
 """
 
 
@@ -36,7 +46,7 @@ def document() -> str:
     )
     details = "\n\n".join(_section(i, claim) for i, claim in enumerate(found, start=1))
     tables = "\n\n".join(f"`make table1 table2 SCALE={scale}`:\n\n{newsgroups(scale)}" for scale in ("paper", "quick"))
-    full = f"## 20 Newsgroups, CNN, in full\n\nTest set, %, in square brackets the paper's number.\n\n{tables}\n"
+    full = FULL.format(tables=tables)
     return "\n".join([_intro(), summary, "", "## Claim by claim", "", details, "", full, differences.markdown()])
 
 
