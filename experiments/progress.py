@@ -1,6 +1,7 @@
 """What a user sees of a run while it trains."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -9,14 +10,14 @@ from tqdm import tqdm
 
 
 def until_nobody_reads(main: Callable[[], int]) -> int:
-    """The exit status of a command; 0 and silence where its reader has seen enough, as `head` has after ten lines."""
+    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it."""
     try:
         status = main()
         sys.stdout.flush()
         return status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        return 0
+        return 128 + signal.SIGPIPE
 
 
 class EpochProgress:

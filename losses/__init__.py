@@ -1,6 +1,7 @@
 """Training losses of the paper, as modules called with (logits [N, K], targets [N]).
 
-A new loss is a file of its own and a line in `LOSSES`.
+A new loss is a file of its own and a line in `LOSSES`. Focal losses and MMCE have their derivatives in closed form;
+autograd differentiates them again where it is asked to (`create_graph=True`), `torch.func`'s transforms refuse them.
 """
 
 import inspect
