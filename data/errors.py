@@ -14,8 +14,7 @@ DAMAGED_NPZ = (
     ValueError,
     EOFError,
     MemoryError,
-    NotImplementedError,
-    RuntimeError,
+    RuntimeError,  # encrypted, or compressed in a way that zipfile does not know
     tokenize.TokenError,
     zipfile.BadZipFile,
     zlib.error,

@@ -141,8 +141,8 @@ class ZipTree(Tree):
         """The content of one member. Raises DataError naming one that is damaged."""
         opened, info = self._members[path]
         try:
-            return opened.read(info)  # checks the member's CRC
-        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+            return opened.read(info)  # checks the member's CRC; RuntimeError: encrypted, or an unknown compression
+        except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
             raise DataError(f"{opened.filename}: cannot read member {info.filename!r}: {error}") from error
 
     def close(self) -> None:

@@ -223,7 +223,7 @@ def _bins() -> Iterator[Claim]:
     rows = [[label(name), str(int((best == i).sum())), percent([single[i]])] for i, name in enumerate(methods)]
     yield Claim(
         "No single gamma of focal loss is the best calibrated in all bins (Fig. 1)",
-        "partly" if len(set(best)) > 1 else "not reproduced",  # one net, and not the figure's
+        _at_best_partly(len(set(best)) > 1, 1),
         f"20 Newsgroups, CNN, last epoch, one seed{without}; {len(set(best))} gammas are the best of some bin. "
         f"The best of every bin would have an ECE_EM of {percent([chosen])} %, the best single gamma has "
         f"{percent([single.min()])} %",
@@ -239,7 +239,7 @@ def _bins() -> Iterator[Claim]:
     own = pd.concat(published.record(name).bins[["own_true_confidence", "val_confidence"]] for name in FOCAL).dropna()
     yield Claim(
         "C_train and C_val correspond: as gamma rises from 0 to 3 to 5 both fall (Fig. 2)",
-        "partly" if least > 0.5 * len(best) else "not reproduced",  # one net, and none of the figures'
+        _at_best_partly(least > 0.5 * len(best), 1),
         f"20 Newsgroups, CNN, one seed; both fall in {least} of {len(best)} bins",
         "`make fig2 SCALE=paper`",
         f"After the last epoch C_train falls with gamma in {falls['C_train']} and C_val in {falls['C_val']} of the "

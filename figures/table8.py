@@ -39,14 +39,8 @@ def _auroc(outside: OodSet, key: str) -> Callable[[Record], float | None]:
 
 
 def _block(place: str, outside: OodSet, when: str, key: str) -> Block:
-    title = "{}, " + f"{when} temperature scaling"
-    return Block(
-        f"{place}_{when}",
-        title.format(outside.name),
-        _auroc(outside, key),
-        best=max,
-        demo_title=title.format(outside.shown("demo")),
-    )
+    title, demo_title = (f"{outside.shown(scale)}, {when} temperature scaling" for scale in ("paper", "demo"))
+    return Block(f"{place}_{when}", title, _auroc(outside, key), best=max, demo_title=demo_title)
 
 
 TABLE = Table(
