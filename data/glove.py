@@ -41,7 +41,7 @@ def find(root: Path, pattern: str) -> Path:
     if not matches:
         raise DataError(
             f"no word vectors {pattern!r} in {root.absolute()}: fetch {URL} and put its {PREFERRED} there, or give "
-            "another file with the option vectors (None: no vectors; python -m data.cooccurrence makes one)"
+            "another file with the option vectors (None: no vectors)"
         )
     if len(matches) == 1:
         return matches[0]

@@ -20,22 +20,22 @@ def load(
     seed: int,
     download: bool,
     *,
-    val_size: int = 50_000,  # ours: the paper is silent
     crop_size: int = 224,
     resize: int = 256,
     num_classes: int = 1000,
     workers: int | None = None,
 ) -> Splits:
-    """Photographs of `imagenet/{train,val}/<wnid>/*.JPEG`: 1,231,167 / 50,000 / 50,000.
+    """Photographs of `imagenet/{train,val}/<wnid>/*.JPEG`: 1,281,167 / 25,000 / 25,000.
 
-    The official validation images are the test split; the validation split is held out of the training images.
-    Training images: a random resized crop and a flip. Others: resized, then the centre.
+    The official validation images are split in halves by a seeded permutation: the first is the test split, the
+    second the validation split. Training images: a random resized crop and a flip. Others: resized, then the centre.
+
+    Source: `train.py` of the authors' code, whose split seed is 1.
 
     Args:
         root: the data root.
-        seed: of the train/val split.
+        seed: of the validation/test split.
         download: unused: ImageNet can only be had by registering.
-        val_size: training images held out, uniformly. Differs from the paper: it does not say.
         crop_size: height and width of the inputs.
         resize: shorter side of a validation or test image before its centre is cropped.
         num_classes: class folders there must be.
@@ -44,7 +44,7 @@ def load(
 
     Raises:
         DataError: missing folders.
-        ValueError: `val_size` not below the number of training images, sizes that do not fit.
+        ValueError: sizes that do not fit.
     """
     if not 1 <= crop_size <= resize:
         raise ValueError(f"crop_size must lie in [1, resize], got crop_size {crop_size} and resize {resize}")
@@ -62,13 +62,14 @@ def load(
     classes = _classes(folder, num_classes)
     settings = {"mean": MEAN, "std": STD, "crop_size": crop_size, "resize": resize, "workers": workers}
     paths, labels = _list(folder / "train", classes)
-    test_paths, test_labels = _list(folder / "val", classes)
-    train, val = uniform(len(labels), val_size, seed)
+    held_out_paths, held_out_labels = _list(folder / "val", classes)
+    val, test = uniform(len(held_out_labels), len(held_out_labels) // 2, seed)
 
-    def held(index: torch.Tensor) -> LazySplit:
-        return LazySplit([paths[i] for i in index], labels[index], classes, folder, index=index, **settings)
+    def held_out(index: torch.Tensor) -> LazySplit:
+        chosen = [held_out_paths[i] for i in index]
+        return LazySplit(chosen, held_out_labels[index], classes, folder, index=index, **settings)
 
-    return Splits(held(train), held(val), LazySplit(test_paths, test_labels, classes, folder, **settings))
+    return Splits(LazySplit(paths, labels, classes, folder, **settings), held_out(val), held_out(test))
 
 
 def _classes(folder: Path, num_classes: int) -> tuple[str, ...]:

@@ -13,10 +13,9 @@ from .holdout import check_size
 from .newsgroups_files import VERSIONS, Document, Source, open_source
 from .ragged import Ragged
 from .split import Splits
-from .tokens import TokenSplit
+from .tokens import CNN_RECEPTIVE_FIELD, TokenSplit
 from .words import Corpus, encode, index_words
 
-CNN_RECEPTIVE_FIELD = 21  # tokens that decide one value of the paper's CNN before its global pooling
 MAX_WORDS, MAX_PIECES = 1000, 512  # Kumar et al.'s; BERT has no positions beyond
 
 
@@ -27,11 +26,11 @@ def load(
     *,
     test_size: int = 3999,
     val_size: int = 900,
-    vocab_size: int = 20_000,
+    num_words: int = 20_000,
     max_tokens: int | None = None,
     vectors: str | None = "glove.*.txt",
     tokenizer: str | None = None,
-    margin: int | None = None,
+    receptive_field: int = CNN_RECEPTIVE_FIELD,
     num_documents: int | None = 19_997,
     train_size: int | None = None,
 ) -> Splits:
@@ -41,9 +40,10 @@ def load(
     .tar.xz, 20news-19997.tar.gz, news20.tar.gz, which are read as they are. Documents posted to several groups are
     in each of them, so that a document may be trained on under one label and tested under another.
 
-    Words are those of Keras' Tokenizer; see `words.encode` for the vocabulary, which is counted on the training
-    split alone. Padding comes at the end, where Kumar et al.'s comes first. With `tokenizer`, documents are the ids
-    of a pretrained tokenizer instead, special tokens included, and there are no vectors.
+    Words are those of Keras' Tokenizer, counted in all documents, the test set's too: see `words.encode`. With
+    `tokenizer`, documents are the ids of a pretrained tokenizer instead, special tokens included, without vectors.
+
+    Source: NewsGroup/ng_loader.py in branch `nlp` of github.com/torrvision/focal_calibration, whose split seed is 1.
 
     Args:
         root: the data root.
@@ -51,13 +51,12 @@ def load(
         download: fetch the archive (and a tokenizer given by its name) if it is not there.
         test_size: documents held out for the test.
         val_size: documents held out for validation.
-        vocab_size: most frequent words that are kept.
+        num_words: ids, that of padding included: one more than the words that are kept.
         max_tokens: length to which longer documents are cut: to their last words, or with `tokenizer` to their first
             tokens; None: 1,000 words or 512 tokens.
         vectors: file of word vectors in GloVe's text format, a glob relative to `root`; None: no vectors.
         tokenizer: local directory or name of a pretrained tokenizer of transformers; None: words.
-        margin: padding tokens after the longest document of a batch; None: 21 for words, the receptive field of the
-            paper's CNN, and 0 with `tokenizer`.
+        receptive_field: see `TokenSplit`; with `tokenizer` it is 0.
         num_documents: documents that must be there; None takes any number in any groups.
         train_size: training documents that are kept, drawn by the split's seed; None: all. Validation and test stay.
 
@@ -66,16 +65,20 @@ def load(
         ValueError: sizes out of range.
     """
     texts = _Texts("newsgroups", root, download, num_documents)
+    places = parts(texts.size, seed, test_size, val_size, train_size)
+    return texts.splits(places, num_words, max_tokens, vectors, tokenizer, receptive_field)
+
+
+def parts(size: int, seed: int, test_size: int, val_size: int, train_size: int | None = None) -> dict[str, np.ndarray]:
+    """Which of `size` documents are "train", "val" and "test", each ascending. Arguments as `load`."""
     total = test_size + val_size
-    check_size("test_size", test_size, texts.size)
-    check_size("val_size", val_size, texts.size)
-    check_size("test_size + val_size", total, texts.size)
-    # The legacy generator: its stream is frozen by NumPy. The order of the parts is Kumar et al.'s.
-    order = np.random.RandomState(seed).permutation(texts.size)
-    train, val, test = order[:-total], order[-total:-test_size], order[-test_size:]
-    train = _kept(train, train_size)
-    parts = {"train": np.sort(train), "val": np.sort(val), "test": np.sort(test)}
-    return texts.splits(parts, vocab_size, max_tokens, vectors, tokenizer, margin)
+    check_size("test_size", test_size, size)
+    check_size("val_size", val_size, size)
+    check_size("test_size + val_size", total, size)
+    # The legacy generator: its stream is frozen by NumPy.
+    order = np.random.RandomState(seed).permutation(size)
+    train = _kept(order[:-total], train_size)
+    return {"train": np.sort(train), "val": np.sort(order[-total:-test_size]), "test": np.sort(order[-test_size:])}
 
 
 def load_bydate(
@@ -84,11 +87,11 @@ def load_bydate(
     download: bool,
     *,
     val_size: int = 900,
-    vocab_size: int = 20_000,
+    num_words: int = 20_000,
     max_tokens: int | None = None,
     vectors: str | None = "glove.*.txt",
     tokenizer: str | None = None,
-    margin: int | None = None,
+    receptive_field: int = CNN_RECEPTIVE_FIELD,
     num_documents: int | None = 18_846,
     train_size: int | None = None,
 ) -> Splits:
@@ -102,11 +105,11 @@ def load_bydate(
         seed: of the train/val split.
         download: fetch the archive if it is not there.
         val_size: training documents held out, uniformly.
-        vocab_size: as `load`.
+        num_words: as `load`, but only the words of the training documents count.
         max_tokens: as `load`.
         vectors: as `load`.
         tokenizer: as `load`.
-        margin: as `load`.
+        receptive_field: as `load`.
         num_documents: as `load`.
         train_size: as `load`.
 
@@ -122,7 +125,7 @@ def load_bydate(
     if train_size is not None:
         train = np.sort(_kept(np.random.RandomState(seed).permutation(train), train_size))
     parts = {"train": of_train[train], "val": of_train[val], "test": test}
-    return texts.splits(parts, vocab_size, max_tokens, vectors, tokenizer, margin)
+    return texts.splits(parts, num_words, max_tokens, vectors, tokenizer, receptive_field, counted=parts["train"])
 
 
 class _Texts:
@@ -149,21 +152,26 @@ class _Texts:
     def size(self) -> int:
         return len(self.labels)
 
-    def splits(self, parts: dict[str, np.ndarray], vocab_size, max_tokens, vectors, tokenizer, margin) -> Splits:
-        """The documents `parts["train"]`, "val" and "test", with all that the options ask for."""
+    def splits(
+        self, parts: dict[str, np.ndarray], num_words, max_tokens, vectors, tokenizer, receptive_field, counted=None
+    ) -> Splits:
+        """The documents `parts["train"]`, "val" and "test", with all that the options ask for.
+
+        The vocabulary is that of the documents `counted`; None: all.
+        """
         common: dict = {}
         if tokenizer is None:
-            if vocab_size < 1:
-                raise ValueError(f"vocab_size must be >= 1, got {vocab_size}")
+            if num_words < 2:
+                raise ValueError(f"num_words must be >= 2, padding and a word, got {num_words}")
             max_tokens = _at_least_one("max_tokens", MAX_WORDS if max_tokens is None else max_tokens)
-            documents, vocab = encode(self.corpus, parts["train"], vocab_size, max_tokens)
-            common |= {"vocab": vocab, "margin": CNN_RECEPTIVE_FIELD if margin is None else margin}
+            documents, vocab = encode(self.corpus, num_words, max_tokens, counted)
+            common |= {"vocab": vocab, "receptive_field": receptive_field}
             if vectors is not None:
                 common |= self._vectors(vectors, vocab, documents.take(parts["train"]))
         else:
             max_tokens = _at_least_one("max_tokens", MAX_PIECES if max_tokens is None else max_tokens)
             documents, pad_id, note = self._pieces(tokenizer, max_tokens)
-            common |= {"pad_id": pad_id, "margin": margin or 0, "note": note}
+            common |= {"pad_id": pad_id, "note": note}
         labels = torch.from_numpy(self.labels)
         made = {}
         for part, index in parts.items():
@@ -224,7 +232,7 @@ class _Texts:
         return documents
 
     def _cached(self, kind: str, identity: str, make) -> dict[str, np.ndarray]:
-        key = f"{kind} 1\n{self.source.identity}\n{self.num_documents}\n{identity}"  # 1: raise when `make` changes
+        key = f"{kind} 2\n{self.source.identity}\n{self.num_documents}\n{identity}"  # 2: raise when `make` changes
         return cached(self.root, f"{self.name}-{kind}", hashlib.sha256(key.encode()).hexdigest(), make)
 
 

@@ -17,7 +17,8 @@ class Batch(NamedTuple):
 
     Attributes:
         index: [B] int64, positions of the samples within the split.
-        inputs: what the model takes: [B, C, H, W] float32, normalised, for images; [B, L] int64 ids for texts.
+        inputs: what the model takes: [B, C, H, W] float32, normalised, for images; for texts `tokens.Packed`, or [B, L]
+            int64 ids.
         labels: [B] int64 in [0, K).
     """
 
@@ -45,9 +46,11 @@ class Split(Dataset, ABC):
         classes: K class names, in label order.
         index: [N] int64, each sample's position in the source set it was drawn from.
         note: what a run's record should say of the data beyond its fingerprint; "" for images.
+        batching: how training batches are made, for a run's record.
     """
 
     note: str = ""
+    batching: str = "cuts of a permutation of all samples"
 
     def __init__(self, labels: Tensor, classes: tuple[str, ...], index: Tensor | None = None):
         self.labels = labels
@@ -96,17 +99,16 @@ class Split(Dataset, ABC):
         digest.update(self.labels.cpu().numpy().tobytes())
         return digest.hexdigest()
 
-    def num_batches(self, batch_size: int) -> int:
-        """Number of batches that `train_batches(batch_size, ..., start=0)` gives."""
-        return len(cut_batches(len(self), batch_size, merge_single=True))
-
     def train_batches(
-        self, batch_size: int, seed: int, epoch: int, start: int = 0, part: tuple[int, int] = (0, 1)
+        self,
+        batch_size: int,
+        seed: int,
+        epoch: int,
+        start: int = 0,
+        part: tuple[int, int] = (0, 1),
+        drop_last: bool = False,
     ) -> Iterator[Batch]:
-        """Shuffled, augmented batches of one epoch; every sample comes once.
-
-        The last, smaller batch is kept; a last batch of one sample is merged into the one before it, as batch
-        normalisation cannot train on a single value.
+        """Augmented batches of one epoch: cuts of a permutation of all samples, which each come at most once.
 
         Args:
             batch_size: samples a batch, >= 1.
@@ -114,19 +116,31 @@ class Split(Dataset, ABC):
             epoch: number of the epoch, >= 0; every epoch has its own order and draws.
             start: batches to skip, so that a run goes on in the middle of an epoch with the batches it lacks.
             part: (rank, size) of one of several processes, which gets its `share` of every batch.
+            drop_last: leave out the last batch if it is smaller; see `batch_sizes`.
         """
         if start < 0:
             raise ValueError(f"start must be >= 0, got {start}")
-        order, cuts = self._train_order(batch_size, seed, epoch)
-        cuts = [share(cut, part) for cut in cuts[start:]]
+        order = torch.randperm(len(self), generator=generator(seed, epoch, stream=0))
+        cuts = [share(cut, part) for cut in self._train_cuts(batch_size, drop_last)[start:]]
         return self._batches(order, cuts, seed, epoch)
 
-    def batch_sizes(self, batch_size: int, seed: int, epoch: int) -> list[int]:
-        """The number of samples of every batch of an epoch."""
-        return [cut.stop - cut.start for cut in self._train_order(batch_size, seed, epoch)[1]]
+    def batch_sizes(self, batch_size: int, drop_last: bool = False) -> list[int]:
+        """The number of samples of every batch of an epoch.
+
+        A last batch of one sample is merged into the one before it, as batch normalisation cannot train on a single
+        value.
+
+        Args:
+            batch_size: samples a batch, >= 1.
+            drop_last: leave out the last batch if it is smaller than `batch_size`.
+
+        Raises:
+            ValueError: `drop_last` leaves no batch.
+        """
+        return [cut.stop - cut.start for cut in self._train_cuts(batch_size, drop_last)]
 
     def eval_batches(self, batch_size: int, part: tuple[int, int] = (0, 1)) -> Iterator[Batch]:
-        """Every sample once, without augmentation: images in order, texts by length; `Batch.index` tells.
+        """Every sample once, without augmentation: images in order, texts longest first; `Batch.index` tells.
 
         Of several processes the one with part (rank, size) gets every size-th batch: whole ones, so that logits are
         the same to the last bit however many there are.
@@ -134,10 +148,13 @@ class Split(Dataset, ABC):
         rank, size = part
         return self._batches(self._eval_order(), cut_batches(len(self), batch_size)[rank::size], seed=None, epoch=0)
 
-    def _train_order(self, batch_size: int, seed: int, epoch: int) -> tuple[Tensor, list[slice]]:
-        """An order of the samples and the slices of it that are the epoch's batches."""
-        order = torch.randperm(len(self), generator=generator(seed, epoch, stream=0))
-        return order, cut_batches(len(self), batch_size, merge_single=True)
+    def _train_cuts(self, batch_size: int, drop_last: bool) -> list[slice]:
+        cuts = cut_batches(len(self), batch_size, merge_single=not drop_last)
+        if drop_last:
+            cuts = [cut for cut in cuts if cut.stop - cut.start == batch_size]
+            if not cuts:
+                raise ValueError(f"drop_last leaves no batch of {batch_size} of {len(self)} training samples")
+        return cuts
 
     def _eval_order(self) -> Tensor:
         return torch.arange(len(self))

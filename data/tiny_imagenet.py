@@ -1,13 +1,12 @@
 """Tiny-ImageNet: 200 classes of 64x64 images, in the layout of its official zip."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import torch
 
 from .arrays import ArraySplit
 from .download import fetch
 from .errors import DataError
-from .holdout import stratified
 from .image_folder import Listing, list_images, read_images
 from .split import Splits
 from .tree import FolderTree, Tree, ZipTree
@@ -23,28 +22,29 @@ def load(
     seed: int,
     download: bool,
     *,
-    val_fraction: float = 0.1,
+    val_from: int = 450,
     crop_padding: int = 4,
     flip: bool = True,
 ) -> Splits:
     """64x64 colour images: 90,000 / 10,000 / 10,000; the official validation images are the test split.
 
-    Looked for below `root`: the folder `tiny-imagenet-200/`, then a zip `tiny-imagenet-200*.zip`.
+    Looked for below `root`: the folder `tiny-imagenet-200/`, then a zip `tiny-imagenet-200*.zip`. The validation
+    split holds the training images whose number in their class (`<wnid>_<number>.JPEG`) is `val_from` or more.
+
+    Source: data_utils/tiny_imagenet.py of the authors' code.
 
     Args:
         root: the data root.
-        seed: of the train/val split.
+        seed: unused: the images' names make the split.
         download: fetch the official zip if nothing is there.
-        val_fraction: part of the training images that is held out, class by class; in (0, 1).
+        val_from: the smallest number of a held-out training image.
         crop_padding: zero pixels around a training image before the random crop; 0: no crop.
         flip: mirror training images with probability 1/2.
 
     Raises:
         DataError: missing or broken files.
-        ValueError: `val_fraction` out of range.
+        ValueError: `val_from` leaves no training or no validation images.
     """
-    if not 0 < val_fraction < 1:
-        raise ValueError(f"val_fraction must lie in (0, 1), got {val_fraction}")
     with _find_tree(root, download) as tree:
         classes = _classes(tree)
         listings = {
@@ -54,12 +54,24 @@ def load(
         arrays = read_images(tree, listings, size=64, root=root, name="tiny-imagenet")
     images = torch.from_numpy(arrays["train"])
     labels = torch.tensor(listings["train"].labels)
-    train, val = stratified(labels, round(val_fraction * len(labels)), seed)
+    held_out = torch.tensor([_number(path) >= val_from for path in listings["train"].paths])
+    train, val = (~held_out).nonzero()[:, 0], held_out.nonzero()[:, 0]
+    for part, size in (("training", len(train)), ("validation", len(val))):
+        if not size:
+            raise ValueError(f"val_from={val_from} leaves no {part} images among the {len(labels)}")
     return Splits(
         ArraySplit(images[train], labels[train], classes, MEAN, STD, train, crop_padding, flip),
         ArraySplit(images[val], labels[val], classes, MEAN, STD, val),
         ArraySplit(torch.from_numpy(arrays["test"]), torch.tensor(listings["test"].labels), classes, MEAN, STD),
     )
+
+
+def _number(path: str) -> int:
+    """The number of a training image in its class."""
+    number = PurePosixPath(path).stem.rpartition("_")[2]
+    if not number.isdecimal():
+        raise DataError(f"training image {path}: expected a name <wnid>_<number>")
+    return int(number)
 
 
 def _find_tree(root: Path, download: bool) -> Tree:

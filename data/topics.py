@@ -7,7 +7,7 @@ import torch
 
 from .ragged import Ragged
 from .split import Splits
-from .tokens import TokenSplit
+from .tokens import CNN_RECEPTIVE_FIELD, TokenSplit
 
 NUM_TOPICS = 20
 SEED = 20220613  # topics and documents are the dataset: the same whatever the split's seed
@@ -28,7 +28,7 @@ def load(
     max_tokens: int = 40,
     topic_share: float = 0.5,
     other_share: float = 0.25,
-    margin: int = 21,
+    receptive_field: int = CNN_RECEPTIVE_FIELD,
 ) -> Splits:
     """Synthetic documents: a bag of words of a topic, of another one, and of none.
 
@@ -49,7 +49,7 @@ def load(
         max_tokens: the longest document's length.
         topic_share: share of tokens from the first topic, > other_share.
         other_share: share of tokens from the second topic, >= 0.
-        margin: padding tokens after the longest document of a batch, as far as max_tokens allows.
+        receptive_field: see `TokenSplit`.
 
     Raises:
         ValueError: options out of range.
@@ -70,9 +70,8 @@ def load(
     def split(index: np.ndarray) -> TokenSplit:
         index = np.sort(index)
         places, own = torch.from_numpy(index), torch.from_numpy(labels[index])
-        return TokenSplit(
-            documents.take(index), own, classes, places, max_tokens=max_tokens, margin=margin, vocab=vocab
-        )
+        options = {"max_tokens": max_tokens, "receptive_field": receptive_field, "vocab": vocab}
+        return TokenSplit(documents.take(index), own, classes, places, **options)
 
     return Splits(*map(split, parts))
 

@@ -1,7 +1,6 @@
 """Words and vocabularies as Keras' Tokenizer and pad_sequences make them."""
 
 from collections.abc import Iterable
-from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ class Corpus(NamedTuple):
 
     Attributes:
         documents: N rows of indices.
-        words: W different words, in the order of their code points.
+        words: W different words, in the order of their first appearance.
     """
 
     documents: Ragged
@@ -35,38 +34,35 @@ def split_words(text: str) -> list[str]:
 def index_words(texts: Iterable[str]) -> Corpus:
     """Cut texts into words and number the words."""
     numbers: dict[str, int] = {}
-    unused = count()
     rows = [
-        np.fromiter((numbers[w] if w in numbers else numbers.setdefault(w, next(unused)) for w in words), np.int32)
+        np.fromiter((numbers.setdefault(word, len(numbers)) for word in words), np.int32)
         for words in map(split_words, texts)
     ]
-    words = sorted(numbers)
-    rank = np.empty(len(words), np.int32)
-    rank[[numbers[word] for word in words]] = np.arange(len(words), dtype=np.int32)
-    documents = Ragged.of(rows)
-    return Corpus(Ragged(rank[documents.flat], documents.offsets), tuple(words))
+    return Corpus(Ragged.of(rows), tuple(numbers))
 
 
-def encode(corpus: Corpus, train: np.ndarray, vocab_size: int, max_tokens: int) -> tuple[Ragged, tuple[str, ...]]:
-    """Ids of the most frequent words of the training documents, and documents of those words alone.
+def encode(
+    corpus: Corpus, num_words: int, max_tokens: int, counted: np.ndarray | None = None
+) -> tuple[Ragged, tuple[str, ...]]:
+    """Ids of the most frequent words, and documents of those words alone.
 
-    Other words are dropped, as Keras' `texts_to_sequences` does without an `oov_token`; of a document that is still
-    longer than `max_tokens` the last ones are kept (pad_sequences' truncating="pre"). Differs from the code of
-    Kumar et al. 2018: they count the words of all documents, test set included, and their `num_words` of 20,000
-    counts the padding, so that 19,999 words are left. Words of equal frequency come in the order of their code
-    points, where Keras has the order of first appearance.
+    Other words are dropped, and of a document that is still longer than `max_tokens` the last ones are kept. Words of
+    equal frequency come in the order of their first appearance.
+
+    Source: Keras' `Tokenizer` without an `oov_token`, and `pad_sequences` with truncating="pre".
 
     Args:
         corpus: all documents.
-        train: indices of the documents whose words are counted.
-        vocab_size: words to keep, V; fewer if the training documents have no more.
+        num_words: ids, that of padding (0) included: the num_words - 1 most frequent words are kept.
         max_tokens: tokens to keep of a document.
+        counted: indices of the documents whose words are counted; None: all.
 
     Returns:
         The N documents in ids 1..V (0 is padding), and the V words, most frequent first.
     """
-    counts = np.bincount(corpus.documents.take(train).flat, minlength=len(corpus.words))
-    order = np.argsort(-counts, kind="stable")[:vocab_size]
+    documents = corpus.documents if counted is None else corpus.documents.take(counted)
+    counts = np.bincount(documents.flat, minlength=len(corpus.words))
+    order = np.argsort(-counts, kind="stable")[: num_words - 1]
     order = order[counts[order] > 0]
     ids = np.zeros(len(corpus.words), np.int32)
     ids[order] = np.arange(1, len(order) + 1, dtype=np.int32)

@@ -35,6 +35,12 @@ def build_model(recipe: Recipe, split: Split, pretrained: Path | None = None) ->
     theirs, ours = getattr(model, "pad_id", None), getattr(split, "pad_id", None)
     if theirs is not None and theirs != ours:
         raise ValueError(f"{recipe.model} pads with id {theirs}, the texts' tokenizer with {ours}: not of one encoder")
+    needs, has = getattr(model, "receptive_field", 0), getattr(split, "receptive_field", 0)
+    if (needs > 0) != (has > 0) or needs > has:
+        raise ValueError(
+            f"{recipe.model} needs texts packed for {needs} tokens, these are for {has}: "
+            f"--set data_options.receptive_field={needs}"
+        )
     return model
 
 

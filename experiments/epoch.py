@@ -14,7 +14,7 @@ class EpochPart:
 
     Attributes:
         steps: steps taken.
-        total: scalar, sum of the losses of the samples, in nats.
+        total: scalar, sum of the losses of the samples met, in nats.
         seen: confidence of the training samples as the steps met them.
         elapsed: seconds spent on it, before an interruption and since.
     """
@@ -46,13 +46,13 @@ class TrainingConfidence:
     """What the model gave each training sample when an epoch's step reached it.
 
     Attributes:
-        p_true: [N] float32, probability of the true class.
-        p_top: [N] float32, probability of the predicted class.
+        p_true: [N] float32, probability of the true class; NaN for a sample that no step has met.
+        p_top: [N] float32, probability of the predicted class; NaN likewise.
     """
 
     def __init__(self, num_samples: int, device: torch.device):
-        self.p_true = torch.zeros(num_samples, device=device)
-        self.p_top = torch.zeros(num_samples, device=device)
+        self.p_true = torch.full((num_samples,), torch.nan, device=device)
+        self.p_top = torch.full((num_samples,), torch.nan, device=device)
 
     @torch.no_grad()
     def add(self, index: Tensor, logits: Tensor, labels: Tensor) -> None:
@@ -84,7 +84,7 @@ def bin_rows(
     columns = {f"val_{name}": getattr(val, name) for name in ("lower", "upper", "count", "confidence", "accuracy")}
     columns["gamma"] = np.full(num_bins, np.nan) if gammas is None else gammas.double().cpu().numpy()
     for name, p in (("true", seen.p_true), ("top", seen.p_top)):
-        p = p.double().cpu().numpy()
+        p = p[~p.isnan()].double().cpu().numpy()
         common, own = _means(p, val.edges), _means(p, equal_mass_edges(p, num_bins))
         columns |= {f"train_{name}_{what}": getattr(common, what) for what in ("count", "confidence")}
         columns |= {f"own_{name}_{what}": getattr(own, what) for what in ("lower", "upper", "count", "confidence")}

@@ -149,7 +149,7 @@ def _final_model(run: Run, record: Record, say: Callable[[str], None]) -> torch.
     # the model's classes are all that it needs to know of the in-distribution images
     model = build_model(run.recipe, SimpleNamespace(num_classes=len(record.config["classes"])))
     try:
-        model.load_state_dict(state["model"])
+        model.load_state_dict((state["best"] or state)["model"])
     except RuntimeError as error:
         reason = f"has a checkpoint of another {run.model} ({str(error).splitlines()[-1].strip()})"
         raise _no_checkpoint(run, record.folder, reason) from None

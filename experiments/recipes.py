@@ -3,7 +3,12 @@
 The trainer, the launcher, the tables and the tests all read this file, and a run's `config.json` repeats what it
 resolved to. A number that is ours because the paper is silent says so beside it.
 
-Sources: "paper" is Ghosh et al. 2022; "Mukhoti's code" is that of Mukhoti et al. 2020, on which the authors build.
+Sources:
+    [paper] Ghosh et al. 2022.
+    [A] the authors' supplementary code, in the first commit, cb1ea6d, of github.com/Linwei94/ICML2023-DualFocalLoss.
+    [M] github.com/torrvision/focal_calibration (Mukhoti et al. 2020), whose checkpoints are the paper's baselines.
+    [N] its branch `nlp`, commit c2097e4: `20newsgroup_train.py` and `NewsGroup/`.
+    [K] Kumar et al. 2018.
 """
 
 import dataclasses
@@ -16,6 +21,7 @@ import models
 from experiments.overrides import override
 
 SCALES = ("demo", "quick", "paper")
+KEEP = ("last", "best")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("milestones", "linear")
 
@@ -27,17 +33,16 @@ class Method:
     label: str
     loss: str
     options: dict[str, Any] = field(default_factory=dict)
-    # The sum over the batch, with the gradient clipped to norm 2, is Mukhoti's code; it is not in the paper.
-    reduction: str = "sum"
+    reduction: str = "sum"  # over the batch, with the gradient clipped to norm 2 [M, A]; not in the paper
 
 
 METHODS = {
     "ce": Method("CE", "ce"),
-    "brier": Method("Brier", "brier", reduction="mean"),  # Mukhoti's code
-    "mmce": Method("MMCE", "mmce", {"lam": 2.0, "form": "code"}),  # batch size x (mean CE + lam MMCE)
-    "ls": Method("LS-0.05", "ls", {"label_smoothing": 0.05}),
-    "flsd53": Method("FLSD-53", "flsd53"),
-    "adafocal": Method(
+    "brier": Method("Brier", "brier", reduction="mean"),  # [M]
+    "mmce": Method("MMCE", "mmce", {"lam": 2.0, "form": "code"}),  # batch size x (mean CE + lam MMCE) [M]
+    "ls": Method("LS-0.05", "ls", {"label_smoothing": 0.05}),  # [M]
+    "flsd53": Method("FLSD-53", "flsd53"),  # [M]
+    "adafocal": Method(  # [paper], Section 5; [A]
         "AdaFocal",
         "adafocal",
         {
@@ -80,7 +85,9 @@ class Recipe:
     nesterov: bool = False
     weight_decay: float = 5e-4
     decay_all: bool = True  # False: biases and normalisation, the parameters of one dimension, do not decay
-    clip_norm: float = 2.0  # of the whole gradient, 0 = none; Mukhoti's code, not in the paper
+    clip_norm: float = 2.0  # of the whole gradient, 0 = none [M, A]; not in the paper
+    drop_last: bool = False  # leave out the last batch of an epoch where it is smaller than the others
+    keep: str = "last"  # the epoch whose logits and scores are kept; "best": the first of the lowest validation error
     # loss
     loss: str = "ce"
     loss_options: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +97,7 @@ class Recipe:
     data_options: dict[str, Any] = field(default_factory=dict)  # arguments of data.load
     model_options: dict[str, Any] = field(default_factory=dict)  # arguments of models.build
     pretrained: str = ""  # the encoder that is fine-tuned, with its tokenizer; "" = none
-    split_seed: int = 0  # the split is the same whatever the run's seed (Mukhoti's code)
+    split_seed: int = 0  # the split is the same whatever the run's seed [M, A, N]
     # scores
     num_bins: int = 15  # of every recorded score, and of bins.csv unless the loss has bins of its own
     eval_batch_size: int = 1000
@@ -101,19 +108,29 @@ class Recipe:
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
 
 
-_IMAGES = {"crop_padding": 4, "flip": True}
-_CIFAR = {"epochs": 350, "batch_size": 128, "lr": 0.1, "milestones": (150, 250)}  # Mukhoti's code
-_NEWSGROUPS = {  # the code of Kumar et al. 2018, which takes the mean over the batch and does not clip
-    "epochs": 22,
+_IMAGES = {"crop_padding": 4, "flip": True}  # [M, A]
+_CIFAR = {  # [M, A]
+    "epochs": 350,
     "batch_size": 128,
+    "lr": 0.1,
+    "milestones": (150, 250),
+    "split_seed": 1,
+    "data_options": {"val_size": 5000, **_IMAGES},
+}
+_CNN = {  # [N], and 50 epochs [A]; ours on newsgroups-bydate
+    "epochs": 50,
+    "batch_size": 128,
+    "drop_last": True,
     "optimizer": "adam",
     "lr": 1e-3,
     "weight_decay": 0.0,
     "reduction": "mean",
     "clip_norm": 0.0,
+    "keep": "best",  # for AdaFocal too: which epoch the paper kept for it is not known
+    "data_options": {"num_words": 20_000, "max_tokens": 1000},
     "eval_batch_size": 256,
 }
-_BERT = {  # ours, the paper gives none: the usual fine-tuning recipe of Devlin et al. 2019, Appendix A.3
+_BERT = {  # ours, no source gives any: the usual fine-tuning recipe of Devlin et al. 2019, Appendix A.3
     "epochs": 4,
     "batch_size": 32,
     "optimizer": "adamw",
@@ -122,6 +139,7 @@ _BERT = {  # ours, the paper gives none: the usual fine-tuning recipe of Devlin 
     "warmup": 0.1,
     "weight_decay": 0.01,
     "decay_all": False,
+    "reduction": "mean",
     "clip_norm": 1.0,
     "pretrained": "bert-base-uncased",
     "data_options": {"max_tokens": 512},
@@ -130,28 +148,26 @@ _BERT = {  # ours, the paper gives none: the usual fine-tuning recipe of Devlin 
 
 # What a dataset sets, at the paper's scale (the embedded datasets: at the demo's).
 _DATASETS: dict[str, dict[str, Any]] = {
-    "cifar10": {**_CIFAR, "data_options": {"val_size": 5000, **_IMAGES}},
-    "cifar100": {**_CIFAR, "data_options": {"val_size": 5000, **_IMAGES}},
-    "tiny-imagenet": {
-        "epochs": 100,  # Mukhoti's code, with lr, batch size and milestones
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "tiny-imagenet": {  # [M]
+        "epochs": 100,
         "batch_size": 64,
         "lr": 0.1,
         "milestones": (40, 60),
-        "data_options": {"val_fraction": 0.1, **_IMAGES},  # ours: the official validation images are the test set
+        "data_options": {"val_from": 450, **_IMAGES},  # [A]
     },
-    "imagenet": {  # ours: the paper gives no schedule; torchvision's reference recipe for ResNet-50
+    "imagenet": {  # [A]; loss and clipping are those of all its image datasets
         "epochs": 90,
-        "batch_size": 256,
-        "lr": 0.1,
+        "batch_size": 128,
+        "lr": 0.01,
         "milestones": (30, 60),
         "weight_decay": 1e-4,
-        "reduction": "mean",
-        "clip_norm": 0.0,
-        "data_options": {"val_size": 50_000},
+        "split_seed": 1,
         "eval_batch_size": 256,
     },
-    "newsgroups": {**_NEWSGROUPS, "data_options": {"test_size": 3999, "val_size": 900}},
-    "newsgroups-bydate": {**_NEWSGROUPS, "data_options": {"val_size": 900}},  # ours: not in the paper
+    "newsgroups": {"split_seed": 1, "data_options": {"test_size": 3999, "val_size": 900}},  # [N]
+    "newsgroups-bydate": {"data_options": {"val_size": 900}},  # ours: not in the paper
     "digits": {  # ours: the demo, hard enough to show over-confidence within seconds
         "epochs": 40,
         "batch_size": 32,
@@ -170,7 +186,7 @@ _DATASETS: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "reduction": "mean",
         "clip_norm": 0.0,
-        "data_options": {"train_size": 1500, "val_size": 1000, "test_size": 1000},
+        "data_options": {"train_size": 1500, "val_size": 1000, "test_size": 1000, "receptive_field": 21},
         "eval_batch_size": 256,
         "threads": 1,
     },
@@ -179,14 +195,15 @@ _EMBEDDED = ("digits", "topics")  # datasets of the demo scale
 
 # Exceptions from the dataset's recipe: (where, what). Of options, those named are changed.
 _EXCEPTIONS: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
-    ({"dataset": "cifar10", "model": "wrn26-10", "method": "brier"}, {"epochs": 550}),  # Mukhoti's code
-    ({"dataset": "cifar100", "model": "resnet110", "method": "brier"}, {"epochs": 430}),  # Mukhoti's code
-    ({"dataset": "tiny-imagenet", "method": "brier"}, {"lr": 0.035}),  # Mukhoti's code
+    ({"dataset": "cifar10", "model": "wrn26-10", "method": "brier"}, {"epochs": 550}),  # [M]
+    ({"dataset": "cifar100", "model": "resnet110", "method": "brier"}, {"epochs": 430}),  # [M]
+    ({"dataset": "tiny-imagenet", "method": "brier"}, {"lr": 0.035}),  # [M]
     *(
         exception
         for dataset in ("newsgroups", "newsgroups-bydate")
         for exception in (
-            ({"dataset": dataset, "model": "cnn"}, {"data_options": {"vocab_size": 20_000, "max_tokens": 1000}}),
+            ({"dataset": dataset, "model": "cnn"}, _CNN),
+            ({"dataset": dataset, "model": "cnn", "method": "ls"}, {"reduction": "sum"}),  # [N]
             ({"dataset": dataset, "model": "bert"}, _BERT),
             # ours: four epochs alone would move gamma four times; the authors' code has this option
             ({"dataset": dataset, "model": "bert", "method": "adafocal"}, {"update_every": 100}),
@@ -204,7 +221,7 @@ _EXCEPTIONS: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
             "weight_decay": 0.01,
             "decay_all": False,
             "clip_norm": 1.0,
-            "data_options": {"margin": 0},
+            "data_options": {"receptive_field": 0},
             "model_options": {"hidden": 48, "dropout": 0.0},
         },
     ),
@@ -246,8 +263,6 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
         "reduction": chosen.reduction,
         **_DATASETS[dataset],
     }
-    if chosen.reduction == "mean":  # also where the dataset's recipe would sum
-        settings["reduction"] = "mean"
     for where, what in _EXCEPTIONS:
         if where.items() <= names.items():
             for name, value in what.items():
@@ -276,6 +291,7 @@ def check(made: Recipe) -> Recipe:
         raise ValueError(f"warmup must be a share of the steps below 1, got {made.warmup}")
     _choose("optimizer", made.optimizer, OPTIMIZERS)
     _choose("schedule", made.schedule, SCHEDULES)
+    _choose("keep", made.keep, KEEP)
     models.check(made.model, made.dataset, made.model_options)
     if bool(made.pretrained) != ("pretrained" in models.options_of(made.model)):
         raise ValueError(

@@ -84,6 +84,7 @@ class Training:
         )
         self.adapts = hasattr(self.loss, "update")  # to the validation set
         self.optimizer = build_optimizer(self.recipe, self.model)
+        self.batch_sizes = self.train.batch_sizes(self.recipe.batch_size, self.recipe.drop_last)  # of every epoch
         self.epoch, self.steps = 0, 0  # both count what is done
         self.part: EpochPart | None = None  # of an epoch that has begun
         if world.size > 1:  # every process draws its own dropout
@@ -91,6 +92,7 @@ class Training:
         self.history: list[dict] = []
         self.bins: list[dict] = []
         self.val_logits = self.test_logits = None
+        self.best: dict | None = None  # of the epochs done, where the recipe keeps the best
 
     def run(self) -> dict:
         """Train to the end, from the last checkpoint if there is one, and write the record; returns `result.json`.
@@ -138,10 +140,11 @@ class Training:
         row = {
             "epoch": self.epoch + 1,
             "lr": lr,
-            "train_loss": part.total.item() / len(self.train),
+            "train_loss": part.total.item() / sum(self.batch_sizes),
             **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
             **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
         }
+        self.keep_best(row["val_error"])
         gammas = getattr(self.loss, "gammas", None)
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
         rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
@@ -150,14 +153,14 @@ class Training:
     def take_steps(self) -> float:
         """The rest of a pass over the training split; returns the learning rate of its last step."""
         recipe = self.recipe
-        order = {"batch_size": recipe.batch_size, "seed": self.run_id.seed, "epoch": self.epoch}
-        sizes = self.train.batch_sizes(**order)
+        order = (recipe.batch_size, self.run_id.seed, self.epoch)
+        sizes = self.batch_sizes
         if self.part is None:
             self.part = EpochPart(len(self.train), self.device)
         part = self.part
 
         self.model.train()
-        for batch in self.train.train_batches(**order, start=part.steps, part=self.world.part):
+        for batch in self.train.train_batches(*order, part.steps, self.world.part, recipe.drop_last):
             with self.speed.autocast():
                 logits = self.step_model(self.speed.inputs(batch.inputs))
             logits, index, labels = self.world.whole_batch(logits.float(), batch.index, batch.labels, sizes[part.steps])
@@ -193,6 +196,17 @@ class Training:
         for rank, theirs in enumerate(self.world.all_of(mine)):
             if not torch.equal(theirs.nan_to_num(), mine.nan_to_num()):
                 raise RuntimeError(f"{self.run_id}: gammas of processes {rank} and {self.world.rank} differ")
+
+    def keep_best(self, val_error: float) -> None:
+        """Remember this epoch if the recipe keeps the best one and no epoch before had so low a validation error."""
+        if self.recipe.keep == "best" and (self.best is None or val_error < self.best["val_error"]):
+            self.best = {
+                "epoch": self.epoch + 1,
+                "val_error": val_error,
+                "val_logits": self.val_logits.cpu(),
+                "test_logits": self.test_logits.cpu(),
+                "model": {name: value.cpu().clone() for name, value in self.model.state_dict().items()},
+            }
 
     def between_steps(self) -> None:
         """Stop if asked to, after a checkpoint; in a long epoch take one now and then."""
@@ -230,19 +244,28 @@ class Training:
             )
 
     def finish(self) -> dict:
-        """Score the final model before and after temperature scaling and write the rest of the record."""
+        """Score the kept epoch before and after temperature scaling and write the rest of the record."""
         if self.val_logits is None:  # resumed after the last epoch
             self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
+        last = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
+        best = self.best or {"epoch": self.epoch}
+        logits = {name: best.get(f"{name}_logits", values) for name, values in last.items()}
         labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
-        logits = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
+
+        def scores(logits: dict[str, torch.Tensor]) -> dict:
+            return final_scores(logits, labels, self.recipe.num_bins, lambda text: self.say(f"{self.run_id}: {text}"))
+
         result = {
             "run": str(self.run_id),
             "epochs": self.epoch,
+            "kept_epoch": best["epoch"],
             "steps": self.steps,
             "num_bins": self.recipe.num_bins,
             "seconds": round(sum(row["seconds"] for row in self.history), 3),
-            **final_scores(logits, labels, self.recipe.num_bins, lambda text: self.say(f"{self.run_id}: {text}")),
+            **scores(logits),
         }
+        if best["epoch"] != self.epoch:
+            result["last_epoch"] = scores(last)
         if not self.world.writes:
             return result
         arrays = {f"{name}_logits": values.numpy() for name, values in logits.items()}
@@ -266,6 +289,7 @@ class Training:
             },
             "classes": list(self.train.classes),
             "note": self.train.note,
+            "batching": self.train.batching,
             "pretrained_sha256": self.pretrained_sha256,
             "parameters": sum(p.numel() for p in self.model.parameters()),
             "environment": environment(self.device) | {"processes": self.world.size, "precision": self.speed.precision},
@@ -285,6 +309,7 @@ class Training:
             "cuda_rng": self.world.all_of(torch.cuda.get_rng_state(self.device)) if self.device.type == "cuda" else [],
             "history": self.history,
             "bins": self.bins,
+            "best": self.best,
         }
 
     def identity(self) -> dict:
@@ -321,7 +346,7 @@ class Training:
             if state["cuda_rng"] and self.device.type == "cuda":
                 torch.cuda.set_rng_state(state["cuda_rng"][self.world.rank], self.device)
         self.epoch, self.steps = state["epoch"], state["steps"]
-        self.history, self.bins = state["history"], state["bins"]
+        self.history, self.bins, self.best = state["history"], state["bins"], state["best"]
         if state["part"]:
             self.part = EpochPart(len(self.train), self.device)
             self.part.restore(state["part"])

@@ -10,12 +10,13 @@ POOL = 5  # positions a max-pooling sees; its stride is 1
 
 
 class TextCNN(nn.Module):
-    """Three convolutions over word vectors with ReLU, max-pooling of stride 1 between them, a global maximum, an MLP.
+    """Three blocks of convolution, ReLU and max-pooling over word vectors, a global maximum, an MLP.
 
-    Source: the code of Kumar et al. 2018, with its initialisation (Glorot uniform, zero biases). A last max-pooling
-    of stride 1 before the global maximum would change nothing and is left out. Nothing is padded by the net, so what
-    it computes over a text's trailing padding is one constant vector: with at least `receptive_field` padding tokens
-    after the longest text of a batch, or as many as max_tokens allows, logits do not depend on the padded length.
+    Source: NewsGroup/ng_model.py in branch `nlp` of github.com/torrvision/focal_calibration (Kumar et al. 2018's net),
+    with PyTorch's default initialisation. ReLU comes after max-pooling here, which gives the same values.
+
+    Texts come in one row (`forward`), so that no step is spent on padding. Only the windows that win a global maximum
+    pass a gradient on, `channels` a text: the last convolution is differentiated there alone.
 
     Args:
         num_classes: classes K.
@@ -61,30 +62,57 @@ class TextCNN(nn.Module):
         self.hidden = nn.Linear(channels, channels)
         self.dropout = nn.Dropout(dropout)
         self.fc = nn.Linear(channels, num_classes)
-        for layer in (*self.convs, self.hidden, self.fc):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
 
     @property
     def receptive_field(self) -> int:
         """Tokens that decide one value before the global maximum; 21 for width 5."""
         return 1 + 3 * (self.width - 1) + 2 * (POOL - 1)
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """[B, L] int64 word ids, 0 for padding -> logits [B, K]."""
-        if ids.shape[1] < self.receptive_field:
-            ids = F.pad(ids, (0, self.receptive_field - ids.shape[1]))
-        words = F.embedding(ids, self.vectors) if self.embedding is None else self.embedding(ids)
-        # One row of L pixels: vectors stay side by side in memory (channels_last), and the two-dimensional operations
+    def forward(self, texts: tuple[Tensor, Tensor] | Tensor) -> Tensor:
+        """Logits of texts.
+
+        Args:
+            texts: (ids [T], lengths [B]), both int64: texts one after the other, each of at least `receptive_field`
+                ids, as `data.TokenSplit` gives them. Or ids [B, L], of any L: padded in front (id 0).
+
+        Returns:
+            [B, K].
+        """
+        ids, lengths = self._packed(texts) if isinstance(texts, Tensor) else texts
+        words = F.embedding(ids, self.vectors) if self.embedding is None else self.embedding(ids)  # [T, D]
+        # One row of T pixels: vectors stay side by side in memory (channels_last), and the two-dimensional operations
         # on that take two thirds of the time of conv1d and max_pool1d on a CPU.
-        features = words.transpose(1, 2).unsqueeze(2)  # [B, D, 1, L]
+        features = words.t()[None, :, None]  # [1, D, 1, T]
         for conv in self.convs[:-1]:
-            features = F.conv2d(features, conv.weight.unsqueeze(2), conv.bias)  # [B, C, 1, L']
-            features = torch.relu(F.max_pool2d(features, (1, POOL), stride=1))  # the same as pooling after ReLU
-        last = self.convs[-1]
-        features = F.conv2d(features, last.weight.unsqueeze(2), last.bias)
-        pooled = torch.relu(features.amax(dim=(2, 3)))  # [B, C]
+            features = F.conv2d(features, conv.weight.unsqueeze(2), conv.bias)
+            features = torch.relu(F.max_pool2d(features, (1, POOL), stride=1))
+        pooled = torch.relu(self._last_convolution(features, lengths))  # [B, C]
         return self.fc(self.dropout(torch.relu(self.hidden(pooled))))
+
+    def _last_convolution(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """[1, C, 1, T'] features -> [B, C], the maximum of the last convolution over each text's own windows."""
+        weight, bias = self.convs[-1].weight, self.convs[-1].bias
+        own = lengths - (self.receptive_field - 1)  # [B] windows that do not reach into the next text
+        ends = own.cumsum(0)
+        # The i-th window of all texts lies i + the positions left out before its text.
+        left_out = torch.arange(len(own), device=own.device) * (self.receptive_field - 1)
+        total = features.shape[-1] - self.width + 1 - (len(own) - 1) * (self.receptive_field - 1)
+        windows = torch.repeat_interleave(left_out, own, output_size=total)
+        windows = windows + torch.arange(total, device=own.device)
+        with torch.no_grad():
+            values = F.conv2d(features, weight.unsqueeze(2), bias)[0, :, 0].t().to(weight.dtype)  # [T'', C]
+            # "max" over bags of rows. Not segment_reduce: it counts a maximum that is reached twice twice.
+            best, _, _, winners = torch.embedding_bag(values, windows, ends - own, mode=2)  # [B, C] each
+        if not torch.is_grad_enabled():
+            return best
+        rows = features[0, :, 0].t()  # [T', C]
+        for k in range(self.width):
+            bias = bias + (F.embedding(winners + k, rows) * weight[:, :, k]).sum(-1)
+        return bias
+
+    def _packed(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        ids = F.pad(ids, (max(self.receptive_field - ids.shape[1], 0), 0))
+        return ids.flatten(), torch.full((len(ids),), ids.shape[1], device=ids.device)
 
 
 def cnn(

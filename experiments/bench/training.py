@@ -110,7 +110,7 @@ def rows(device: torch.device) -> Iterator[Row]:
         folder = Path(temporary)
         training, plain = (training_of(model, count, method, device, folder) for method in ("adafocal", "ce"))
         steps = steps_of(training)
-        bare = bare_loop(training, training.train.num_batches(128), 128)
+        bare = bare_loop(training, len(training.batch_sizes), 128)
         ours, floor = side_by_side(steps, bare, rounds=15)
         yield Row(group, f"the training loop ({count / ours:,.0f} images/s)", ours, "the bare loop", floor, 1 / 0.97)
         ours, other = side_by_side(steps, steps_of(plain), rounds=15)

@@ -45,7 +45,20 @@ def test_cuts_cover_every_sample_once(num_samples, batch_size, merge):
 def test_last_batch(num_samples, batch_size, sizes):
     split = make_split(num_samples)
     assert [len(batch.labels) for batch in split.train_batches(batch_size, seed=0, epoch=0)] == sizes
-    assert split.num_batches(batch_size) == len(sizes)
+    assert split.batch_sizes(batch_size) == sizes
+
+
+@pytest.mark.parametrize(
+    ("num_samples", "batch_size", "sizes"), [(10, 4, [4, 4]), (9, 4, [4, 4]), (8, 4, [4, 4]), (3, 1, [1, 1, 1])]
+)
+def test_last_batch_left_out(num_samples, batch_size, sizes):
+    split = make_split(num_samples)
+    batches = list(split.train_batches(batch_size, seed=0, epoch=0, drop_last=True))
+    assert [len(batch.labels) for batch in batches] == split.batch_sizes(batch_size, drop_last=True) == sizes
+    order = torch.cat([batch.index for batch in split.train_batches(batch_size, seed=0, epoch=0)])
+    assert torch.equal(torch.cat([batch.index for batch in batches]), order[: sum(sizes)])  # the rest is left out
+    with pytest.raises(ValueError, match="drop_last leaves no batch of 11 of 10 training samples"):
+        make_split(10).batch_sizes(11, drop_last=True)
 
 
 @given(seed=st.integers(0, 2**32), epoch=st.integers(0, 1000), start=st.integers(0, 12))

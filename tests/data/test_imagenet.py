@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 from data import DataError, load
 
 WNIDS = ("n01440764", "n01443537", "n01484850")
-OPTIONS = {"val_size": 4, "crop_size": 16, "resize": 20, "num_classes": 3}
+OPTIONS = {"crop_size": 16, "resize": 20, "num_classes": 3}
 
 
 @pytest.fixture
@@ -40,34 +40,45 @@ def assert_same(found, expected):
 
 def test_sizes_labels_and_split(imagenet_root):
     splits = load_small(imagenet_root)
-    assert [len(split) for split in splits] == [11, 4, 6]
+    assert [len(split) for split in splits] == [15, 3, 3]
     assert splits.train.classes == WNIDS
-    assert sorted(splits.train.index.tolist() + splits.val.index.tolist()) == list(range(15))
-    assert (splits.train.index // 5).tolist() == splits.train.labels.tolist()
-    assert splits.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    assert splits.train.labels.tolist() == [0] * 5 + [1] * 5 + [2] * 5
+    assert sorted(splits.val.index.tolist() + splits.test.index.tolist()) == list(range(6))
+    for split in splits[1:]:
+        assert (split.index // 2).tolist() == split.labels.tolist()
+        assert [path.split("/")[1] for path in split.paths] == [WNIDS[k] for k in split.labels]
     again, other = load_small(imagenet_root), load_small(imagenet_root, seed=1)
     assert splits.val.fingerprint == again.val.fingerprint != other.val.fingerprint
 
 
+def test_the_halves_are_those_of_the_authors_code(imagenet_root):
+    indices = list(range(6))
+    np.random.seed(1)  # noqa: NPY002
+    np.random.shuffle(indices)  # noqa: NPY002
+    splits = load_small(imagenet_root, seed=1)
+    assert splits.test.index.tolist() == sorted(indices[:3])
+    assert splits.val.index.tolist() == sorted(indices[3:])
+
+
 def test_evaluation_resizes_and_crops_the_centre(imagenet_root):
     split = load_small(imagenet_root).test
-    image = Image.open(imagenet_root / "imagenet" / split.paths[3]).convert("RGB")
+    image = Image.open(imagenet_root / "imagenet" / split.paths[2]).convert("RGB")
     image = v2.functional.center_crop(v2.functional.resize(image, 20), 16)
     expected = v2.functional.to_dtype(v2.functional.to_image(image), torch.float32, scale=True)
     expected = v2.functional.normalize(expected, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    torch.testing.assert_close(split[3][0], expected)
-    batches = list(split.eval_batches(4))
-    assert [batch.index.tolist() for batch in batches] == [[0, 1, 2, 3], [4, 5]]
-    assert torch.equal(batches[0].inputs[3], split[3][0])
+    torch.testing.assert_close(split[2][0], expected)
+    batches = list(split.eval_batches(2))
+    assert [batch.index.tolist() for batch in batches] == [[0, 1], [2]]
+    assert torch.equal(batches[1].inputs[0], split[2][0])
 
 
 def test_workers_change_nothing(imagenet_root):
     alone, helped = load_small(imagenet_root).train, load_small(imagenet_root, workers=2).train
     before = torch.get_rng_state()
-    expected = list(alone.train_batches(5, seed=1, epoch=2))
-    assert [len(batch.labels) for batch in expected] == [5, 6]  # a last batch of one is merged
-    assert_same(helped.train_batches(5, seed=1, epoch=2), expected)
-    assert_same(helped.train_batches(5, seed=1, epoch=2, start=1), expected[1:])
+    expected = list(alone.train_batches(7, seed=1, epoch=2))
+    assert [len(batch.labels) for batch in expected] == [7, 8]  # a last batch of one is merged
+    assert_same(helped.train_batches(7, seed=1, epoch=2), expected)
+    assert_same(helped.train_batches(7, seed=1, epoch=2, start=1), expected[1:])
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -78,7 +89,7 @@ def test_augmentation_follows_seed_epoch_and_sample(imagenet_root):
     assert torch.equal(split.augmented(3, seed=0, epoch=0)[0], first)
     assert not torch.equal(split.augmented(3, seed=0, epoch=1)[0], first)
     assert not torch.equal(split.augmented(3, seed=1, epoch=0)[0], first)
-    batch = next(split.train_batches(11, seed=0, epoch=0))
+    batch = next(split.train_batches(15, seed=0, epoch=0))
     assert torch.equal(batch.inputs[batch.index == 3][0], first)
 
 
@@ -91,8 +102,8 @@ def test_to_keeps_everything_else(imagenet_root):
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_unreadable_image_is_named(imagenet_root, workers):
-    (imagenet_root / "imagenet" / "val" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").write_bytes(b"broken")
-    split = load_small(imagenet_root, workers=workers).test
+    (imagenet_root / "imagenet" / "train" / WNIDS[0] / f"{WNIDS[0]}_1.JPEG").write_bytes(b"broken")
+    split = load_small(imagenet_root, workers=workers).train
     with pytest.raises(DataError, match=f"^cannot decode image .*{WNIDS[0]}_1.JPEG") as caught:
         list(split.eval_batches(4))
     assert "\n" not in str(caught.value)
@@ -126,7 +137,6 @@ def test_empty_class(imagenet_root):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"val_size": 15}, "val_size must be at least 1 and below the 15 samples"),
         ({"crop_size": 21}, r"crop_size must lie in \[1, resize\], got crop_size 21 and resize 20"),
         ({"workers": -1}, "workers must be >= 0, got -1"),
     ],

@@ -95,20 +95,33 @@ def test_header_and_latin_1(content, text):
     assert text_of(content) == text
 
 
-def test_vocabulary_is_counted_on_the_training_split(root):
-    whole = load("newsgroups", root=root, **SIZES)
-    held_out = whole.test.index[0].item()
+def test_the_split_is_that_of_the_code_behind_the_papers_numbers():
+    """`NewsGroup/ng_loader.py` of branch `nlp` of focal_calibration, literally."""
+    np.random.seed(1)  # noqa: NPY002
+    indices = np.arange(19997)
+    np.random.shuffle(indices)  # noqa: NPY002
+    held_out = int(0.2 * 19997)
+    train = indices[: -(held_out + 900)]
+    val = indices[19997 - held_out - 900 : 19997 - held_out]
+    test = indices[-held_out:]
+    found = newsgroups.parts(19997, seed=1, test_size=3999, val_size=900)
+    assert [len(found[part]) for part in ("train", "val", "test")] == [15098, 900, 3999]
+    for part, expected in (("train", train), ("val", val), ("test", test)):
+        assert found[part].tolist() == sorted(expected)
+
+
+def test_vocabulary_is_counted_on_all_documents(root):
+    held_out = load("newsgroups", root=root, **SIZES).test.index[0].item()
     path = sorted((root / "20_newsgroups").glob("*/*"), key=lambda path: (path.parent.name, path.name))[held_out]
     path.write_text(path.read_text() + "unheard " * 1000, encoding="latin-1")
-    assert "unheard" not in load("newsgroups", root=root, **SIZES).train.vocab
-    assert load("newsgroups", root=root, **SIZES).train.vocab == whole.train.vocab
+    assert load("newsgroups", root=root, **SIZES).train.vocab[0] == "unheard"
 
 
-def test_vocab_size_and_max_tokens(root):
-    splits = load("newsgroups", root=root, vocab_size=2, max_tokens=3, **SIZES)
-    assert splits.train.vocab == ("of", "the")
-    ids = torch.cat([batch.inputs for batch in splits.train.eval_batches(1)])
-    assert set(map(tuple, ids.tolist())) == {(1, 2, 1), (2, 1, 0)}  # the last three words, or the only two
+def test_num_words_and_max_tokens(root):
+    splits = load("newsgroups", root=root, num_words=3, max_tokens=3, **SIZES)
+    assert splits.train.vocab == ("the", "of")
+    documents = {tuple(splits.train[i][0].tolist()) for i in range(len(splits.train))}
+    assert documents == {(2, 1, 2), (1, 2)}  # the last three words, or the only two
 
 
 def test_empty_and_unknown_documents_are_kept(root):
@@ -116,27 +129,26 @@ def test_empty_and_unknown_documents_are_kept(root):
     (folder / "sci.med" / "1000").write_text("")
     (folder / "sci.med" / "1001").write_text("H: x\n\n")
     (folder / "sci.med" / "1002").write_text("H: x\n\nunheardof")
-    splits = load("newsgroups", root=root, vocab_size=5, **SIZES)
+    splits = load("newsgroups", root=root, num_words=3, **SIZES)
     ids = {int(split.index[i]): split[i][0].tolist() for split in splits for i in range(len(split))}
     first = 5 * GROUPS.index("sci.med")
-    assert [ids[first + i] for i in range(4)] == [[0], [0], [0], [*[2, 1] * 4]]
+    assert [ids[first + i] for i in range(4)] == [[0], [0], [0], [*[1, 2] * 4]]
     assert len(ids) == 100
 
 
 def test_vectors_and_their_coverage(root):
-    train = load("newsgroups", root=root, vocab_size=4, **SIZES).train
-    # of the, of the training documents' words, these two are commonest; topic3 may or may not be a word that is kept
-    assert train.vocab[:2] == ("of", "the")
+    train = load("newsgroups", root=root, num_words=7, **SIZES).train
+    assert train.vocab == ("the", "of", "topic0", "topic1", "topic2", "topic3")  # each topic's word comes 15 times
     assert train.vectors.dtype == torch.float32
-    assert train.vectors[:3].tolist() == [[0, 0, 0], [-1, 0.5, 0], [1, 2, 3]]
-    known = sum(word in {"the", "of", "topic3"} for word in train.vocab)
+    assert train.vectors[:3].tolist() == [[0, 0, 0], [1, 2, 3], [-1, 0.5, 0]]
+    assert train.vectors[3:].tolist() == [[0, 0, 0]] * 3 + [torch.tensor([0.1, 0.2, 0.3]).tolist()]
     tokens = torch.cat([train[i][0] for i in range(len(train))]).tolist()
     covered = sum(train.vocab[i - 1] in {"the", "of", "topic3"} for i in tokens)
     assert train.note == (
-        f"glove.tiny.txt, 3-d, covers {100 * known / 4:.1f} % of the vocabulary and "
+        f"glove.tiny.txt, 3-d, covers 50.0 % of the vocabulary and "
         f"{100 * covered / len(tokens):.1f} % of the training tokens"
     )
-    without = load("newsgroups", root=root, vocab_size=4, vectors=None, **SIZES).train
+    without = load("newsgroups", root=root, num_words=7, vectors=None, **SIZES).train
     assert without.vectors is None
     assert without.note == ""
     assert without.fingerprint != train.fingerprint
@@ -144,7 +156,7 @@ def test_vectors_and_their_coverage(root):
 
 def test_coverage_by_hand(root):
     write_vectors(root / "glove.tiny.txt", ["the 1 2"])
-    train = load("newsgroups", root=root, vocab_size=2, **SIZES).train
+    train = load("newsgroups", root=root, num_words=3, **SIZES).train
     assert train.note == "glove.tiny.txt, 2-d, covers 50.0 % of the vocabulary and 50.0 % of the training tokens"
 
 
@@ -183,7 +195,7 @@ def test_the_cache_is_used_and_follows_the_files(root, monkeypatch):
     monkeypatch.setattr("data.newsgroups.index_words", lambda texts: calls.append(1) or index_words(texts))
     folder = load("newsgroups", root=root, **SIZES)
     assert load("newsgroups", root=root, **SIZES).train.fingerprint == folder.train.fingerprint
-    load("newsgroups", root=root, vocab_size=3, max_tokens=2, seed=5, **SIZES)  # the options cost no reading
+    load("newsgroups", root=root, num_words=3, max_tokens=2, seed=5, **SIZES)  # the options cost no reading
     assert len(calls) == 1
     shutil.rmtree(root / "20_newsgroups")
     archive = load("newsgroups", root=root, **SIZES)
@@ -256,9 +268,9 @@ def test_nothing_there(tmp_path):
         ({"test_size": 60, "val_size": 40}, r"test_size \+ val_size must be at least 1 and below the 100"),
         ({"val_size": 0}, "val_size must be at least 1"),
         ({"test_size": 0}, "test_size must be at least 1"),
-        ({"vocab_size": 0}, "vocab_size must be >= 1, got 0"),
+        ({"num_words": 1}, "num_words must be >= 2, padding and a word, got 1"),
         ({"max_tokens": 0}, "max_tokens must be >= 1, got 0"),
-        ({"margin": -1}, "margin >= 0, got 1000 and -1"),
+        ({"receptive_field": -1}, "receptive_field >= 0, got 1000 and -1"),
     ],
 )
 def test_options_out_of_range(root, options, message):

@@ -35,11 +35,11 @@ def tiny_root(tmp_path):
 
 
 def fingerprints(root, **options):
-    return [split.fingerprint for split in load("tiny-imagenet", root=root, val_fraction=0.2, **options)]
+    return [split.fingerprint for split in load("tiny-imagenet", root=root, val_from=8, **options)]
 
 
 def test_sizes_labels_and_classes(tiny_root):
-    splits = load("tiny-imagenet", root=tiny_root, val_fraction=0.2)
+    splits = load("tiny-imagenet", root=tiny_root, val_from=8)
     assert [len(split) for split in splits] == [24, 6, 6]
     assert splits.train.classes == WNIDS
     assert splits.train.images.shape[1:] == (3, 64, 64)
@@ -51,14 +51,24 @@ def test_sizes_labels_and_classes(tiny_root):
 
 
 def test_grey_image_has_three_equal_channels(tiny_root):
-    train, val, _ = load("tiny-imagenet", root=tiny_root, val_fraction=0.2)
+    train, val, _ = load("tiny-imagenet", root=tiny_root, val_from=8)
     grey = [image for split in (train, val) for image, i in zip(split.images, split.index, strict=True) if i == TRAIN]
     assert torch.equal(grey[0][0], grey[0][1])
     assert torch.equal(grey[0][0], grey[0][2])
 
 
-def test_split_follows_its_seed(tiny_root):
-    assert fingerprints(tiny_root) == fingerprints(tiny_root, seed=0) != fingerprints(tiny_root, seed=1)
+def test_the_images_numbers_make_the_split(tiny_root):
+    splits = load("tiny-imagenet", root=tiny_root, val_from=8)
+    assert (splits.val.index % TRAIN).tolist() == [8, 9] * 3  # ten images a class, numbered from 0
+    assert (splits.train.index % TRAIN).tolist() == list(range(8)) * 3
+    assert fingerprints(tiny_root) == fingerprints(tiny_root, seed=1)
+
+
+def test_an_image_without_a_number(tiny_root):
+    folder = tiny_root / "tiny-imagenet-200" / "train" / WNIDS[1] / "images"
+    (folder / f"{WNIDS[1]}_3.JPEG").rename(folder / "a cat.JPEG")
+    with pytest.raises(DataError, match=r"training image train/.*/a cat\.JPEG: expected a name <wnid>_<number>"):
+        fingerprints(tiny_root)
 
 
 @pytest.mark.parametrize("archive", ["tiny-imagenet-200.zip", "tiny-imagenet-200-part.zip"])
@@ -109,15 +119,10 @@ def test_class_without_images(tiny_root):
         fingerprints(tiny_root)
 
 
-@pytest.mark.parametrize("fraction", [0, 1, -0.1])
-def test_val_fraction_out_of_range(tiny_root, fraction):
-    with pytest.raises(ValueError, match=r"val_fraction must lie in \(0, 1\), got"):
-        load("tiny-imagenet", root=tiny_root, val_fraction=fraction)
-
-
-def test_val_fraction_too_small_for_every_class(tiny_root):
-    with pytest.raises(ValueError, match="cannot hold out 2 of 30 samples: each of the 3 classes needs a sample"):
-        load("tiny-imagenet", root=tiny_root, val_fraction=0.06)
+@pytest.mark.parametrize(("val_from", "part"), [(0, "training"), (10, "validation")])
+def test_val_from_that_leaves_a_part_empty(tiny_root, val_from, part):
+    with pytest.raises(ValueError, match=f"val_from={val_from} leaves no {part} images among the 30"):
+        load("tiny-imagenet", root=tiny_root, val_from=val_from)
 
 
 def test_nothing_there(tmp_path):

@@ -1,4 +1,4 @@
-"""Batches of texts: every sample once, little padding, the same whatever was drawn before."""
+"""Batches of texts: every sample once, packed or padded, the same whatever was drawn before."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from data import TokenSplit
 from data.ragged import Ragged
+from data.split import generator
+from data.tokens import Packed
 
 
 def make_split(lengths, **options) -> TokenSplit:
@@ -21,30 +23,58 @@ def random_split(num_samples: int = 37, longest: int = 30, **options) -> TokenSp
     return make_split(np.random.default_rng(0).integers(0, longest + 1, num_samples).tolist(), **options)
 
 
+def flat(values):
+    """The tensors of a batch, those of packed inputs among them."""
+    for value in values:
+        yield from (value if isinstance(value, tuple) else [value])
+
+
 def assert_same(found, expected):
     found, expected = list(found), list(expected)
     assert len(found) == len(expected)
     for a, b in zip(found, expected, strict=True):
-        for x, y in zip(a, b, strict=True):
+        for x, y in zip(flat(a), flat(b), strict=True):
             assert torch.equal(x, y)
 
 
-def test_a_batch_by_hand():
-    split = make_split([2, 0, 3], margin=2, pad_id=7)
+def texts_of(batch) -> list[list[int]]:
+    """Each text of a batch with its padding."""
+    if isinstance(batch.inputs, Packed):
+        return [ids.tolist() for ids in batch.inputs.ids.split(batch.inputs.lengths.tolist())]
+    return batch.inputs.tolist()
+
+
+def test_a_packed_batch_by_hand():
+    split = make_split([2, 0, 3], receptive_field=3, max_tokens=5, pad_id=7)
     (batch,) = split.eval_batches(3)
     assert batch.index.tolist() == [2, 0, 1]  # longest first
-    assert batch.inputs.tolist() == [[201, 202, 203, 7, 7], [1, 2, 7, 7, 7], [7, 7, 7, 7, 7]]
-    assert batch.inputs.dtype == torch.int64
+    # [7, 7, 201, 202, 203] is the text padded to max_tokens; no window tells a third 7 before text 1 from padding
+    assert batch.inputs.ids.tolist() == [7, 7, 201, 202, 203, 7, 7, 7, 1, 2, 7, 7, 7]
+    assert batch.inputs.lengths.tolist() == [5, 5, 3]
+    assert batch.inputs.ids.dtype == batch.inputs.lengths.dtype == torch.int64
     assert batch.labels.tolist() == [2, 0, 1]
 
 
+def test_a_padded_batch_by_hand():
+    (batch,) = make_split([2, 0, 3], pad_id=7).eval_batches(3)
+    assert batch.index.tolist() == [2, 0, 1]
+    assert batch.inputs.tolist() == [[201, 202, 203], [1, 2, 7], [7, 7, 7]]
+    assert batch.inputs.dtype == torch.int64
+
+
 @pytest.mark.parametrize(
-    ("lengths", "margin", "max_tokens", "width"),
-    [([3, 5], 0, 10, 5), ([3, 5], 4, 10, 9), ([3, 5], 6, 10, 10), ([10], 6, 10, 10), ([0], 0, 10, 1), ([0], 3, 10, 3)],
+    ("length", "padding"), [(0, 21), (1, 21), (978, 21), (979, 21), (980, 20), (999, 1), (1000, 0)]
 )
-def test_width_of_a_batch(lengths, margin, max_tokens, width):
-    (batch,) = make_split(lengths, margin=margin, max_tokens=max_tokens).eval_batches(10)
-    assert batch.inputs.shape == (len(lengths), width)
+def test_padding_in_front_of_a_packed_text(length, padding):
+    (batch,) = make_split([length], receptive_field=21, max_tokens=1000).eval_batches(1)
+    assert batch.inputs.lengths.tolist() == [length + padding]
+    assert not batch.inputs.ids[:padding].any()
+    assert batch.inputs.ids[padding:].tolist() == list(range(1, length + 1))
+
+
+def test_a_packed_text_has_a_window_even_where_max_tokens_is_shorter():
+    (batch,) = make_split([2, 0], receptive_field=5, max_tokens=3).eval_batches(2)
+    assert texts_of(batch) == [[0, 0, 0, 1, 2], [0] * 5]
 
 
 def test_samples():
@@ -66,22 +96,24 @@ def test_nothing_but_empty_documents():
     seed=st.integers(0, 2**32),
     epoch=st.integers(0, 99),
     start=st.integers(0, 9),
+    receptive_field=st.sampled_from([0, 2, 21]),
 )
-@settings(max_examples=40, deadline=None)
-def test_an_epoch_has_every_sample_once_and_resumes(num_samples, batch_size, seed, epoch, start):
-    split = random_split(num_samples, margin=2)
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_has_every_sample_once_and_resumes(num_samples, batch_size, seed, epoch, start, receptive_field):
+    split = random_split(num_samples, receptive_field=receptive_field)
     batches = list(split.train_batches(batch_size, seed, epoch))
     assert torch.cat([batch.index for batch in batches]).sort().values.tolist() == list(range(num_samples))
-    assert len(batches) == split.num_batches(batch_size)
+    assert [len(batch.labels) for batch in batches] == split.batch_sizes(batch_size)
     if batch_size > 1 and num_samples > 1:
         assert min(len(batch.labels) for batch in batches) > 1
     assert_same(split.train_batches(batch_size, seed, epoch, start=start), batches[start:])
     for batch in batches:
-        for i, ids, label in zip(batch.index, batch.inputs, batch.labels, strict=True):
-            length = int(split.lengths[i])
+        for i, ids, label in zip(batch.index, texts_of(batch), batch.labels, strict=True):
+            own = [100 * int(i) + j + 1 for j in range(int(split.lengths[i]))]
             assert label == i % 4
-            assert ids[:length].tolist() == [100 * int(i) + j + 1 for j in range(length)]
-            assert not ids[length:].any()
+            assert [j for j in ids if j] == own
+            if own:  # what else there is lies in front of a packed text, behind a padded one
+                assert ids[-len(own) :] == own if receptive_field else ids[: len(own)] == own
 
 
 def test_an_epoch_is_a_function_of_seed_and_epoch():
@@ -98,16 +130,16 @@ def test_an_epoch_is_a_function_of_seed_and_epoch():
     assert len(orders) == 4
 
 
-def test_batches_are_of_one_length_and_in_a_random_order():
-    split = random_split(5000, longest=30)
-    widths = torch.tensor([batch.inputs.shape[1] for batch in split.train_batches(10, 0, 0)])
-    padded = int(widths.sum()) * 10
-    assert padded < 1.1 * int(split.lengths.sum())
-    half = len(widths) // 2
-    assert abs(widths[:half].float().mean() - widths[half:].float().mean()) < 2  # not from short to long
-    members = [set(batch.index.tolist()) for batch in split.train_batches(10, 0, 0)]
-    others = [set(batch.index.tolist()) for batch in split.train_batches(10, 0, 1)]
-    assert not set(map(frozenset, members)) & set(map(frozenset, others))  # batches are made anew every epoch
+@pytest.mark.parametrize("receptive_field", [0, 21])
+def test_batches_are_cuts_of_a_permutation_whatever_the_lengths(receptive_field):
+    split = random_split(500, receptive_field=receptive_field)
+    other = make_split([7] * 500, receptive_field=receptive_field)
+    order = torch.randperm(500, generator=generator(3, 4, stream=0))
+    for drop_last, count in ((False, 500), (True, 496)):
+        for texts in (split, other):
+            cuts = [batch.index for batch in texts.train_batches(16, seed=3, epoch=4, drop_last=drop_last)]
+            assert torch.equal(torch.cat(cuts), order[:count])
+            assert {len(cut) for cut in cuts[:-1]} == {16}
 
 
 def test_evaluation_sorts_by_length():
@@ -119,7 +151,7 @@ def test_evaluation_sorts_by_length():
 
 
 def test_to_keeps_everything_else():
-    split = random_split(30, margin=3, vocab=("x",), vectors=torch.ones(2, 3), note="n")
+    split = random_split(30, receptive_field=3, vocab=("x",), vectors=torch.ones(2, 3), note="n")
     moved = split.to("cpu")
     assert moved.fingerprint == split.fingerprint
     assert (moved.vocab, moved.note) == (("x",), "n")
@@ -128,12 +160,14 @@ def test_to_keeps_everything_else():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_gives_the_cpus_batches():
-    split = random_split(50, margin=3)
+@pytest.mark.parametrize("receptive_field", [0, 3])
+def test_a_gpu_gives_the_cpus_batches(receptive_field):
+    split = random_split(50, receptive_field=receptive_field)
     moved = split.to("cuda")
     for found, expected in zip(moved.train_batches(8, 0, 0), split.train_batches(8, 0, 0), strict=True):
-        assert found.inputs.device.type == "cuda"
-        assert all(torch.equal(x.cpu(), y) for x, y in zip(found, expected, strict=True))
+        for x, y in zip(flat(found), flat(expected), strict=True):
+            assert x.device.type == "cuda"
+            assert torch.equal(x.cpu(), y)
 
 
 def test_fingerprint_sees_ids_labels_words_and_vectors():
@@ -150,7 +184,9 @@ def test_fingerprint_sees_ids_labels_words_and_vectors():
     changed.labels = changed.labels.flip(0)
     assert len({split.fingerprint for split in [*variants, changed]}) == 7
     assert make_split([2, 3], **base).fingerprint == variants[0].fingerprint
-    assert make_split([2, 3], **base, margin=5).fingerprint == variants[0].fingerprint  # padding is no sample's
+    assert (
+        make_split([2, 3], **base, receptive_field=5).fingerprint == variants[0].fingerprint
+    )  # padding is no sample's
 
 
 @pytest.mark.parametrize(
@@ -158,8 +194,8 @@ def test_fingerprint_sees_ids_labels_words_and_vectors():
     [
         (lambda: TokenSplit(Ragged.of([[1]]), torch.zeros(2, dtype=torch.long), ("a",)), "1 documents have 2 labels"),
         (lambda: make_split([3], max_tokens=2), "a document has 3 tokens, more than max_tokens, 2"),
-        (lambda: make_split([1], max_tokens=0), "max_tokens must be >= 1 and margin >= 0, got 0 and 0"),
-        (lambda: make_split([1], margin=-1), "got 1000 and -1"),
+        (lambda: make_split([1], max_tokens=0), "max_tokens must be >= 1 and receptive_field >= 0, got 0 and 0"),
+        (lambda: make_split([1], receptive_field=-1), "got 1000 and -1"),
         (lambda: make_split([1]).train_batches(0, 0, 0), "batch_size must be >= 1, got 0"),
         (lambda: make_split([1]).train_batches(4, -1, 0), "seeds and epochs must be >= 0"),
     ],

@@ -27,10 +27,10 @@ def test_words_of_a_text(text, words):
     assert split_words(text) == words
 
 
-def test_index_numbers_words_in_their_order():
+def test_index_numbers_words_as_they_appear():
     corpus = index_words(["b a", "", "c b b"])
-    assert corpus.words == ("a", "b", "c")
-    assert rows(corpus.documents) == [[1, 0], [], [2, 1, 1]]
+    assert corpus.words == ("b", "a", "c")
+    assert rows(corpus.documents) == [[0, 1], [], [2, 0, 0]]
     assert corpus.documents.flat.dtype == np.int32
 
 
@@ -40,27 +40,34 @@ def test_index_of_no_words():
     assert rows(corpus.documents) == [[], []]
 
 
-def test_most_frequent_words_of_the_training_documents():
-    # counts in documents 0 and 1: z 3, b 2, a 2, c 1; the ties b and a in the order of their code points
+def test_most_frequent_words_of_all_documents():
+    # q 5, z 4, b 2, a 2, c 2; b and a before c, as they appear before it
     corpus = index_words(["z z b a", "z b a c", "q q q q q z c"])
-    documents, vocab = encode(corpus, np.array([0, 1]), vocab_size=3, max_tokens=10)
-    assert vocab == ("z", "a", "b")
-    assert rows(documents) == [[1, 1, 3, 2], [1, 3, 2], [1]]  # c is dropped, and so is q, the commonest of all
+    documents, vocab = encode(corpus, num_words=5, max_tokens=10)
+    assert vocab == ("q", "z", "b", "a")  # one id of five is padding's
+    assert rows(documents) == [[2, 2, 3, 4], [2, 3, 4], [1, 1, 1, 1, 1, 2]]
 
 
-def test_words_that_never_come_in_training_are_no_vocabulary():
+def test_most_frequent_words_of_some_documents():
+    corpus = index_words(["z z b a", "z b a c", "q q q q q z c"])
+    documents, vocab = encode(corpus, num_words=4, max_tokens=10, counted=np.array([0, 1]))
+    assert vocab == ("z", "b", "a")
+    assert rows(documents) == [[1, 1, 2, 3], [1, 2, 3], [1]]  # c is dropped, and so is q, the commonest of all
+
+
+def test_words_of_no_counted_document_are_no_vocabulary():
     corpus = index_words(["a a", "b"])
-    documents, vocab = encode(corpus, np.array([0]), vocab_size=10, max_tokens=10)
+    documents, vocab = encode(corpus, num_words=11, max_tokens=10, counted=np.array([0]))
     assert vocab == ("a",)
     assert rows(documents) == [[1, 1], []]
 
 
 def test_the_last_tokens_are_kept_after_unknown_words_went():
     corpus = index_words(["a b c d x x x x", "a b"])
-    documents, vocab = encode(corpus, np.array([1, 1, 0]), vocab_size=3, max_tokens=2)
+    documents, vocab = encode(corpus, num_words=4, max_tokens=2)
     assert vocab == ("x", "a", "b")
     assert rows(documents) == [[1, 1], [2, 3]]
-    documents, _ = encode(corpus, np.array([1]), vocab_size=3, max_tokens=1)
+    documents, _ = encode(corpus, num_words=3, max_tokens=1, counted=np.array([1]))
     assert rows(documents) == [[2], [2]]  # b is the last known word of both
 
 

@@ -13,6 +13,7 @@ def test_cifar_recipe_is_the_published_one():
     assert (made.epochs, made.batch_size, made.lr, made.milestones, made.lr_factor) == (350, 128, 0.1, (150, 250), 0.1)
     assert (made.momentum, made.nesterov, made.weight_decay) == (0.9, False, 5e-4)
     assert (made.reduction, made.clip_norm, made.update_every) == ("sum", 2.0, 0)
+    assert (made.keep, made.drop_last, made.split_seed) == ("last", False, 1)
     assert made.data_options == {"val_size": 5000, "crop_padding": 4, "flip": True}
     assert made.loss_options == {
         "num_bins": 15, "lam": 1.0, "gamma_init": 1.0, "gamma_max": 20.0, "gamma_min": -2.0, "switch_threshold": 0.2
@@ -32,8 +33,13 @@ def test_cifar_recipe_is_the_published_one():
         ("tiny-imagenet", "resnet110", "ce", "milestones", (40, 60)),
         ("cifar10", "resnet50", "brier", "reduction", "mean"),
         ("cifar10", "resnet50", "mmce", "reduction", "sum"),
-        ("imagenet", "resnet50", "ce", "reduction", "mean"),
-        ("imagenet", "resnet50", "ce", "clip_norm", 0.0),
+        ("imagenet", "resnet50", "ce", "reduction", "sum"),
+        ("imagenet", "resnet50", "ce", "lr", 0.01),
+        ("imagenet", "resnet50", "ce", "batch_size", 128),
+        ("imagenet", "resnet50", "ce", "weight_decay", 1e-4),
+        ("imagenet", "resnet50", "ce", "milestones", (30, 60)),
+        ("imagenet", "resnet50", "ce", "split_seed", 1),
+        ("tiny-imagenet", "resnet50", "ce", "data_options", {"val_from": 450, "crop_padding": 4, "flip": True}),
         ("cifar100", "resnet50", "adafocal", "lr", 0.1),
     ],
 )
@@ -121,6 +127,7 @@ def test_override_an_option_and_keep_the_others():
         ("lr=nan", "lr must be > 0"),
         ("clip_norm=-1", "clip_norm must be >= 0"),
         ("optimizer=adagrad", "sgd"),
+        ("keep=first", "last, best"),
         ("reduction=none", "one cannot train"),
     ],
 )

@@ -10,7 +10,7 @@ import data
 from experiments import records, train
 from experiments.build import build_model, build_optimizer, learning_rate
 from experiments.grid import MAX_NAME, Run
-from experiments.recipes import recipe
+from experiments.recipes import TABLE_METHODS, recipe
 from experiments.trainer import CannotResume, Training
 from tests.data.corpora import write_encoder, write_newsgroups, write_vectors
 from tests.experiments.test_commands import refused
@@ -35,9 +35,11 @@ def run_of(model: str, method: str = "adafocal", *overrides: str) -> Run:
         own = ("data_options.max_tokens=32", "pretrained=bert-tiny", "batch_size=16", "update_every=3", "lr=0.001")
         return Run.make("paper", "newsgroups", "bert", method, 1, (*TINY, *own, *overrides))
     if model == "cnn":
-        return Run.make("paper", "newsgroups", "cnn", method, 1, (*TINY, "model_options.channels=8", *overrides))
+        own = ("model_options.channels=8", "batch_size=16")
+        return Run.make("paper", "newsgroups", "cnn", method, 1, (*TINY, *own, *overrides))
     small = {"topics-cnn": "channels=8", "topics-bert-mini": "hidden=8"}[model]
-    return Run.make("demo", "topics", model[7:], method, 1, (*TOPICS, f"model_options.{small}", "milestones=2"))
+    own = (*TOPICS, f"model_options.{small}", "milestones=2")
+    return Run.make("demo", "topics", model[7:], method, 1, (*own, *overrides))
 
 
 @pytest.mark.parametrize("model", ["cnn", "bert", "topics-cnn", "topics-bert-mini"])
@@ -56,23 +58,38 @@ def test_a_resumed_run_equals_an_undisturbed_one(root, tmp_path, model):
     assert record.predictions["test_logits"].shape == (len(record.predictions["test_labels"]), 20)
     expected = {"cnn": "glove.tiny.txt, 3-d, covers", "bert": "tokenizer bert-tiny, 20 ids, sha256"}.get(model, "")
     assert record.config["note"].startswith(expected)
+    how = "padded at the end to the longest" if "bert" in model else "packed, padding in front"
+    assert record.config["batching"] == f"cuts of a permutation of all samples; texts {how}"
     assert record.config["pretrained_sha256"] == (data.weights_sha256(root / "bert-tiny") if model == "bert" else None)
 
 
 def test_every_text_cell_of_the_tables_has_its_recipe():
     cnn, bert = (recipe("newsgroups", model, "adafocal", "paper") for model in ("cnn", "bert"))
-    assert (cnn.epochs, cnn.batch_size, cnn.optimizer, cnn.lr, cnn.reduction) == (22, 128, "adam", 1e-3, "mean")
+    assert (cnn.epochs, cnn.batch_size, cnn.optimizer, cnn.lr, cnn.reduction) == (50, 128, "adam", 1e-3, "mean")
     sizes = {"test_size": 3999, "val_size": 900}
-    assert cnn.data_options == {**sizes, "vocab_size": 20_000, "max_tokens": 1000}
+    assert cnn.data_options == {**sizes, "num_words": 20_000, "max_tokens": 1000}
     assert (cnn.weight_decay, cnn.clip_norm, cnn.update_every) == (0, 0, 0)
+    assert (cnn.keep, cnn.drop_last, cnn.split_seed) == ("best", True, 1)
+    reductions = {method: recipe("newsgroups", "cnn", method, "paper").reduction for method in TABLE_METHODS}
+    assert {method for method, reduction in reductions.items() if reduction == "sum"} == {"ls"}
+    assert (bert.keep, bert.drop_last, bert.split_seed, bert.reduction) == ("last", False, 1, "mean")
     assert bert.data_options == {**sizes, "max_tokens": 512}
     assert (bert.optimizer, bert.lr, bert.schedule, bert.warmup) == ("adamw", 2e-5, "linear", 0.1)
     assert (bert.pretrained, bert.update_every, bert.decay_all) == ("bert-base-uncased", 100, False)
     assert recipe("newsgroups", "bert", "ce", "paper").update_every == 0
     assert recipe("newsgroups", "bert", "ce", "quick").epochs == 1
     assert recipe("newsgroups-bydate", "cnn", "ce", "paper").data_options == {
-        "val_size": 900, "vocab_size": 20_000, "max_tokens": 1000
+        "val_size": 900, "num_words": 20_000, "max_tokens": 1000
     }  # fmt: skip
+
+
+def test_a_net_is_told_texts_that_are_not_packed_for_it(root, tmp_path):
+    run = run_of("cnn", "ce", "data_options.receptive_field=20")
+    with pytest.raises(ValueError, match=r"cnn needs texts packed for 21 tokens, these are for 20: --set data_options"):
+        train.train(run, data_root=root, runs=tmp_path, say=silent)
+    with pytest.raises(ValueError, match=r"bert-mini needs texts packed for 0 tokens, these are for 21"):
+        train.train(run_of("topics-bert-mini", "ce", "data_options.receptive_field=21"), runs=tmp_path, say=silent)
+    assert not list(tmp_path.glob("[!d]*"))
 
 
 def test_the_linear_schedule_is_that_of_transformers():
@@ -182,12 +199,12 @@ def test_a_checkpoint_of_other_weights_is_refused(root, tmp_path):
 
 
 def test_many_overrides_still_make_a_folder():
-    names = ("vocab_size", "max_tokens", "margin", "val_size", "test_size")
+    names = ("num_words", "max_tokens", "receptive_field", "val_size", "test_size")
     few = tuple(f"data_options.{name}=7" for name in names)
     many = (*few, "data_options.num_documents=3", "lr=0.5", "epochs=3", "model_options.channels=3", "clip_norm=7")
     runs = [Run.make("paper", "newsgroups", "cnn", "ce", 0, overrides) for overrides in (few, many)]
     short, long = (str(run).split("/")[3] for run in runs)
-    assert "+data_options.vocab_size=7" in short
+    assert "+data_options.num_words=7" in short
     assert long.startswith("ce+10overrides-")
     assert max(len(short), len(long)) <= MAX_NAME
     with_other_value = Run.make("paper", "newsgroups", "cnn", "ce", 0, (*many, "lr=0.25"))
