@@ -26,6 +26,9 @@ class AdaFocalLoss(BinnedLoss):
     multiplies gamma_b by exp(+-lam (C_b - A_b)), clips it, and switches its sign where |gamma_b| falls below
     `switch_threshold`. gamma is a constant in the backward pass. The state is in `state_dict`.
 
+    With `inverse_focal` False gamma stays positive and is only clipped at `gamma_max`, as in the paper's earlier
+    version (ICLR 2022 submission, openreview CoMOKHYWf2): Algorithm 1 without lines 18 to 23.
+
     Source: Algorithm 1.
 
     Args:
@@ -35,6 +38,7 @@ class AdaFocalLoss(BinnedLoss):
         gamma_max: upper bound; may be infinite.
         gamma_min: lower bound of the inverse focal loss's negative gamma.
         switch_threshold: S_th.
+        inverse_focal: whether to switch; False makes no use of `gamma_min` and `switch_threshold`.
         reduction: "mean", "sum" or "none".
 
     Attributes:
@@ -53,6 +57,7 @@ class AdaFocalLoss(BinnedLoss):
         gamma_max: float = 20.0,
         gamma_min: float = -2.0,
         switch_threshold: float = 0.2,
+        inverse_focal: bool = True,
         reduction: str = "mean",
     ):
         super().__init__(num_bins, reduction)
@@ -65,14 +70,16 @@ class AdaFocalLoss(BinnedLoss):
                 f"gamma_min must lie in [{-LARGEST_INVERSE_GAMMA:g}, -switch_threshold = {-switch_threshold}], "
                 f"got {gamma_min}"
             )
-        if not (gamma_min <= gamma_init <= gamma_max and abs(gamma_init) >= switch_threshold):
+        if not inverse_focal and not 0 < gamma_init <= gamma_max:
+            raise ValueError(f"without inverse_focal gamma_init must lie in (0, {gamma_max}], got {gamma_init}")
+        if inverse_focal and not (gamma_min <= gamma_init <= gamma_max and abs(gamma_init) >= switch_threshold):
             raise ValueError(
                 f"gamma_init must lie in [{gamma_min}, {-switch_threshold}] or [{switch_threshold}, {gamma_max}], "
                 f"got {gamma_init}"
             )
         self.lam = check_finite("lam", lam)
         self.gamma_init, self.gamma_min, self.gamma_max = gamma_init, gamma_min, gamma_max
-        self.switch_threshold = switch_threshold
+        self.switch_threshold, self.inverse_focal = switch_threshold, inverse_focal
         start = torch.full((num_bins,), float(min(gamma_init, LARGEST_GAMMA)), dtype=torch.float32)
         self.register_buffer("gammas", start)
 
@@ -90,9 +97,15 @@ class AdaFocalLoss(BinnedLoss):
         gap = torch.from_numpy(bins.gap)
         focal = gamma >= 0
         moved = gamma * torch.exp(torch.where(focal, self.lam, -self.lam) * gap)  # lines 17, 21
-        moved = moved.clamp(self.gamma_min, min(self.gamma_max, LARGEST_GAMMA))
+        lowest = self.gamma_min if self.inverse_focal else torch.finfo(torch.float32).tiny  # above 0 in float32 too
+        moved = moved.clamp(lowest, min(self.gamma_max, LARGEST_GAMMA))
+        if self.inverse_focal:
+            moved = self._switched(moved, focal)
+        self.gammas.copy_(torch.where(gap.isnan(), gamma, moved))
+
+    def _switched(self, moved: Tensor, focal: Tensor) -> Tensor:
+        """[M] gammas after the switch between focal and inverse focal loss; `focal`: which were focal before."""
         switched = torch.where(focal, -self.switch_threshold, self.switch_threshold)
         # a gamma at the threshold, which float32 may hold rounded down, is not below it
         threshold = min(self.switch_threshold, torch.tensor(self.switch_threshold, dtype=torch.float32).item())
-        moved = torch.where(moved.abs() < threshold, switched, moved)  # lines 18-19, 22-23
-        self.gammas.copy_(torch.where(gap.isnan(), gamma, moved))
+        return torch.where(moved.abs() < threshold, switched, moved)  # lines 18-19, 22-23

@@ -167,6 +167,15 @@ def _exp(x):
     return math.exp(x) if x < 709 else math.inf
 
 
+def gamma_update_without_switch(gammas, confidence, correct, lam=1.0, gamma_max=20.0):
+    """Algorithm 1, lines 14-17, on a validation set; an empty bin keeps its gamma. Returns edges and new gammas."""
+    edges = equal_mass_edges(confidence, len(gammas))
+    new = []
+    for gamma, (count, c_val, a_val) in zip(gammas, bin_stats(confidence, correct, edges), strict=True):
+        new.append(min(gamma_max, gamma * _exp(lam * (c_val - a_val))) if count else gamma)
+    return edges, new
+
+
 def gamma_update(gammas, confidence, correct, lam=1.0, gamma_max=20.0, gamma_min=-2.0, switch_threshold=0.2):
     """Algorithm 1, lines 14-23, on a validation set; an empty bin keeps its gamma. Returns edges and new gammas."""
     edges = equal_mass_edges(confidence, len(gammas))  # line 15: B

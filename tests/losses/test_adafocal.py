@@ -133,6 +133,8 @@ CONTRADICTIONS = {
     "gamma_init above gamma_max": {"gamma_init": 21.0},
     "gamma_init below gamma_min": {"gamma_init": -2.5},
     "gamma_init nan": {"gamma_init": math.nan},
+    "gamma_init negative without the switch": {"gamma_init": -0.5, "inverse_focal": False},
+    "gamma_init above gamma_max without the switch": {"gamma_init": 21.0, "inverse_focal": False},
     "threshold above |gamma_min|": {"switch_threshold": 2.5, "gamma_init": 3.0},
     "threshold above gamma_max": {"switch_threshold": 1.0, "gamma_max": 0.5, "gamma_init": -1.0},
     "threshold zero": {"switch_threshold": 0.0},

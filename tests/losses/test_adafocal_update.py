@@ -56,6 +56,33 @@ def test_switch_to_inverse_focal_and_back():
     assert loss.gammas.tolist() == pytest.approx([0.2 * math.exp(0.9)])
 
 
+@given(st.data())
+@settings(max_examples=50, deadline=None)
+def test_without_the_switch_gamma_follows_the_literal_algorithm_and_stays_positive(data):
+    lam = data.draw(st.sampled_from([0.5, 1.0, 5.0]))
+    seeds = data.draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=12))
+    loss = AdaFocalLoss(num_bins=4, lam=lam, inverse_focal=False)
+    gammas = [1.0] * 4
+    for seed in seeds:
+        rng = np.random.default_rng(seed)
+        confidence = rng.uniform(0.5, 1, 40).tolist()
+        correct = (rng.uniform(size=40) < rng.choice([0.0, 0.5, 1.0])).tolist()
+        loss.update(*from_confidence(confidence, correct))
+        _, gammas = oracles.gamma_update_without_switch(gammas, confidence, correct, lam)
+        assert loss.gammas.tolist() == pytest.approx(gammas, rel=1e-5)
+        assert (loss.gammas > 0).all()
+
+
+def test_without_the_switch_gamma_never_reaches_zero_and_comes_back():
+    loss = AdaFocalLoss(num_bins=1, lam=100.0, gamma_init=0.01, inverse_focal=False)
+    for _ in range(5):
+        loss.update(*from_confidence([0.5] * 10, [True] * 10))  # each factor is exp(-50)
+    assert 0 < loss.gammas.item() < 1e-37
+    for _ in range(5):
+        loss.update(*from_confidence([0.9] * 10, [False] * 10))  # exp(90)
+    assert loss.gammas.item() == 20.0
+
+
 def test_clipped_at_both_ends():
     loss = AdaFocalLoss(num_bins=2, lam=3.0)
     for _ in range(10):
