@@ -1,4 +1,8 @@
-"""The paper's own numbers, from its Tables 1 and 2 (Ghosh et al. 2022; means of 5 runs, percent)."""
+"""The paper's own numbers in percent.
+
+Tables 1 and 2 are those of Ghosh et al. 2022. Table 8 is Table 3 of the earlier version (ICLR 2022 submission,
+openreview CoMOKHYWf2), where only AdaFocal's numbers are means of 5 runs; the baselines' are of single checkpoints.
+"""
 
 import csv
 from dataclasses import dataclass

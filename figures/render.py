@@ -33,7 +33,7 @@ def caption(filled: Filled) -> str:
     extremes = {"lowest" if block.best is min else "highest" for block in filled.table.blocks}
     text += f" The {' or '.join(sorted(extremes))} mean of a row is bold."
     if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
-        text += " In square brackets: the paper's number (5 runs)."
+        text += f" In square brackets: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
     text += "".join(f" Data: {note}." for note in runs.data_notes)
     text += f" From {len(runs.done)} of {total} runs"
     return text + (f", on {'; '.join(runs.devices)}." if runs.devices else ".")

@@ -51,6 +51,7 @@ class Table:
     title: str
     notes: str
     blocks: tuple[Block, ...]
+    source: str = "the paper's number"  # what stands in square brackets
     completed_by: str = ""  # the module that adds the blocks' scores to finished records, where training does not
 
     @property
