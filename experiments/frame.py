@@ -18,9 +18,9 @@ def frame(*folders: str | Path) -> pd.DataFrame:
         folders: where to look; none takes the published records.
 
     Returns:
-        Columns scale, dataset, model, method, overrides ("" or "key=value+..."), seed, temperature, seconds, commit,
-        folder, and every score of the parts val, test, val_scaled, test_scaled as <part>_<score> (fractions; NLL in
-        nats). Sorted by run.
+        Columns scale, dataset, model, method, overrides ("" or "key=value+..."), seed, temperature, kept_epoch,
+        seconds, commit, folder, and every score of the parts val, test, val_scaled, test_scaled as <part>_<score>
+        (fractions; NLL in nats); last_temperature and last_<part>_<score> of the last epoch. Sorted by run.
     """
     rows = []
     for root in folders or (PUBLISHED,):
@@ -37,13 +37,17 @@ def _row(folder: Path) -> dict:
     config = json.loads((folder / CONFIG).read_text())
     result = json.loads((folder / RESULT).read_text())
     recipe = config["recipe"]
+    last = result.get("last_epoch", result)
     return {
         **{name: recipe[name] for name in ("scale", "dataset", "model", "method")},
         "overrides": "+".join(overrides_of(config, folder)),
         "seed": config["seed"],
         "temperature": result["temperature"],
+        "kept_epoch": result.get("kept_epoch", result["epochs"]),
         "seconds": result.get("seconds"),
         "commit": config["environment"].get("git_commit"),
         "folder": str(folder),
         **{f"{part}_{name}": value for part in PARTS for name, value in result[part].items()},
+        "last_temperature": last["temperature"],
+        **{f"last_{part}_{name}": value for part in PARTS for name, value in last[part].items()},
     }

@@ -1,6 +1,6 @@
-"""The measured parts of README.md and SPEED.md, and RESULTS.md, from what is published (`make documents`).
+"""The measured parts of README.md, RESULTS.md and SPEED.md, from what is published (`make documents`).
 
-A part lies between `<!-- made: NAME -->` and `<!-- end -->`.
+A part lies between `<!-- made: NAME -->` and `<!-- end -->`; all else in these documents is written by hand.
 """
 
 import argparse
@@ -8,6 +8,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from experiments import files
@@ -15,29 +16,22 @@ from experiments.bench.table import markdown
 from experiments.bench.timing import Row
 from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
-from figures import differences, render, results
+from figures import claims, render
+from figures.claims.scores import newsgroups_row
 from figures.table1 import TABLE as TABLE1
 from figures.tables import fill
 
+DOCUMENTS = ("README.md", "RESULTS.md", "experiments/SPEED.md")
 BENCH = PUBLISHED / "bench-cpu.json"
 
 
 def demo() -> str:
-    """Table 1 at the demo's scale, as `make table1` prints it, and how long its runs trained."""
-    filled = fill(TABLE1, "demo", PUBLISHED_DEMO)
+    """The first half of Table 1 at the demo's scale, as `make table1` prints it, and how long its runs trained."""
+    before = replace(TABLE1, blocks=TABLE1.blocks[:1])
+    filled = fill(before, "demo", PUBLISHED_DEMO)
     seconds = sum(record.result["seconds"] for record in filled.collection.done.values())
     text = render.markdown(filled).split("\n\n", 1)[1].strip()
     return f"{text} Training took {seconds / 60:.0f} minutes of one core."
-
-
-def newsgroups() -> str:
-    """Tables 1 and 2 of the newsgroups CNN at the paper's schedule."""
-    return results.newsgroups("paper")
-
-
-def newsgroups_longer() -> str:
-    """The same with vectors that cover nearly every word, and trained for longer."""
-    return results.newsgroups("paper", differences.LONGER)
 
 
 def bench() -> str:
@@ -47,7 +41,15 @@ def bench() -> str:
     return markdown([row for row in rows if row.other], content["costs"], content["notes"]).strip()
 
 
-PARTS: dict[str, Callable[[], str]] = {part.__name__: part for part in (demo, newsgroups, newsgroups_longer, bench)}
+PARTS: dict[str, Callable[[], str]] = {
+    "demo": demo,
+    "newsgroups": newsgroups_row,
+    "newsgroups_last_epoch": lambda: newsgroups_row("last_"),
+    "bench": bench,
+    "status": claims.status,
+    "verdicts": claims.verdicts,
+    **{f"claim_{name}": claim.evidence for name, claim in claims.CLAIMS.items()},
+}
 
 
 def filled_in(text: str) -> str:
@@ -67,8 +69,7 @@ def filled_in(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every document with measured numbers, and what it should say."""
-    with_parts = (ROOT / "README.md", ROOT / "experiments" / "SPEED.md")
-    return {path: filled_in(path.read_text()) for path in with_parts} | {ROOT / "RESULTS.md": results.document()}
+    return {ROOT / name: filled_in((ROOT / name).read_text()) for name in DOCUMENTS}
 
 
 def main(arguments: list[str] | None = None) -> int:

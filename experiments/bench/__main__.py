@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from experiments import files
-from experiments.bench import losses, peers, scores, training
+from experiments.bench import losses, peers, scores, texts, training
 from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
 from experiments.provenance import environment
 
-PARTS = ("losses", "scores", "peers", "training")
+PARTS = ("losses", "scores", "peers", "training", "texts")
 
 
 def measure(part: str, device: torch.device, small: bool) -> Iterator[Row]:
@@ -24,7 +24,9 @@ def measure(part: str, device: torch.device, small: bool) -> Iterator[Row]:
         return losses.rows(device)
     if part == "scores":
         return scores.rows(large=not small)
-    return peers.rows() if part == "peers" else training.rows(device)
+    if part == "peers":
+        return peers.rows()
+    return texts.rows(device) if part == "texts" else training.rows(device)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -4,8 +4,9 @@ import json
 
 import torch
 
+import models
 from experiments.bench import __main__ as bench
-from experiments.bench import scores, timing, training
+from experiments.bench import scores, texts, timing, training
 from experiments.bench.timing import Row
 
 
@@ -40,6 +41,17 @@ def test_the_training_that_is_timed_trains(tmp_path):
     assert timed.steps == 2
     assert not all(torch.equal(a, b) for a, b in zip(before, timed.model.parameters(), strict=True))
     training.bare_loop(timed, 1, 16)()
+
+
+def test_the_texts_that_are_timed_are_like_the_newsgroups_and_all_three_forms_are_one_net():
+    split = texts.texts(2000)
+    assert 180 < split.lengths.double().mean() < 260  # the documents' mean is 218
+    assert split.lengths.max() == 1000
+    net = models.build("cnn", "newsgroups", vectors=torch.randn(texts.WORDS, 4)).double().eval()
+    inputs = next(split.train_batches(6, seed=0, epoch=0)).inputs
+    longest = int(inputs.lengths.max())
+    for width in (longest, 1000):
+        torch.testing.assert_close(texts.literal(net, texts.padded(inputs, width)), net(inputs))
 
 
 def test_the_predictions_that_are_timed_are_over_confident():

@@ -1,30 +1,39 @@
-"""Every measured number of README.md and RESULTS.md is what the published records give."""
+"""Every measured number of README.md, RESULTS.md and SPEED.md is what the published records give."""
 
 import json
 import re
 from pathlib import Path
 from statistics import mean
 
-import numpy as np
 import pytest
 
 from experiments import grid, records
 from experiments.frame import frame
 from experiments.grid import Run
 from experiments.provenance import ROOT
-from experiments.recipes import recipe
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
-from figures import claims, differences, documents, paper, published
+from figures import documents
+from figures.claims import CLAIMS, Finding, published, scores, status, verdicts
+
+TEXTS = documents.DOCUMENTS
 
 
-@pytest.mark.parametrize("name", ["README.md", "RESULTS.md", "experiments/SPEED.md"])
+@pytest.mark.parametrize("name", TEXTS)
 def test_it_says_what_the_records_say(name):
     assert (ROOT / name).read_text() == documents.documents()[ROOT / name], "stale: call `make documents`"
 
 
+def test_every_claim_stands_in_the_results():
+    text = (ROOT / "RESULTS.md").read_text()
+    parts = re.findall(r"<!-- made: (\w+) -->", text)
+    assert parts[:2] == ["status", "verdicts"]  # the first screen
+    assert [name for name in parts if name.startswith("claim_")] == [f"claim_{name}" for name in CLAIMS]
+    for number, claim in enumerate(CLAIMS.values(), start=1):
+        assert f"### {number}. {claim.title}\n" in text
+
+
 def test_a_part_nobody_can_make_is_refused():
-    known = "demo, newsgroups, newsgroups_longer, bench"
-    with pytest.raises(ValueError, match=f"unknown part 'nothing': choose from {known}"):
+    with pytest.raises(ValueError, match="unknown part 'nothing': choose from demo, newsgroups, "):
         documents.filled_in("<!-- made: nothing -->\n<!-- end -->")
 
 
@@ -35,7 +44,6 @@ def test_making_the_parts_twice_changes_nothing():
 
 def test_published_records_are_sound_and_complete():
     found = frame(PUBLISHED)
-    assert len(found) >= 130
     for row in found.itertuples():
         overrides = tuple(filter(None, row.overrides.split("+")))
         run = Run.make(row.scale, row.dataset, row.model, row.method, row.seed, overrides)
@@ -43,7 +51,7 @@ def test_published_records_are_sound_and_complete():
     demo = found[(found["scale"] == "demo") & (found["overrides"] == "") & found["method"].isin(grid.TABLE_METHODS)]
     assert (demo.groupby(["dataset", "model", "method"])["seed"].nunique() == 5).all()
     assert found["commit"].notna().all()
-    assert not found[found["scale"] == "demo"]["commit"].str.endswith("+changes").any()
+    assert not found["commit"].str.endswith("+changes").any()
 
 
 def test_published_records_of_a_pair_are_of_the_same_data():
@@ -55,111 +63,117 @@ def test_published_records_of_a_pair_are_of_the_same_data():
         assert data.setdefault(key, config["data"]) == config["data"], folder
 
 
-def runs_at_length(column: str) -> published.Values:
-    return published.overridden("paper", published.NEWSGROUPS, "+".join(differences.LONGER), column)
+@pytest.mark.parametrize(
+    ("finding", "verdict"),
+    [
+        (Finding(0, 0, 15, 14), "open"),
+        (Finding(0, 1, 15, 14), "open"),  # the other 14 may hold
+        (Finding(0, 2, 15, 14), "not reproduced"),
+        (Finding(1, 1, 15, 14), "partly"),
+        (Finding(13, 15, 15, 14), "partly"),
+        (Finding(14, 14, 15, 14), "reproduced"),
+        (Finding(3, 3, 4), "partly"),  # one is missing
+        (Finding(4, 4, 4), "reproduced"),
+        (Finding(0, 4, 4), "not reproduced"),
+    ],
+)
+def test_a_verdict_follows_from_the_counts(finding, verdict):
+    assert finding.verdict == verdict
 
 
-def evidence(title: str) -> str:
-    return next(claim.evidence for claim in claims.claims() if title in claim.title)
+def test_the_counts_of_a_verdict_are_shown():
+    assert str(Finding(3, 4, 4)) == "partly (3 of 4)"
+    assert str(Finding(1, 1, 15, 14)) == "partly (1 of 1), 14 not measured"
+    assert str(Finding(0, 0, 15)) == "open"
 
 
-def test_a_claim_is_computed_from_the_records():
-    results = [
-        records.find(Run("paper", "newsgroups", "cnn", "ce", seed), PUBLISHED).result["test"]["ece_em"]
-        for seed in range(len(list((PUBLISHED / "paper/newsgroups/cnn/ce").iterdir())))
-    ]
-    row = re.search(
-        r"\| CE \| (\d+) \| ([\d.]+) ± [\d.]+ \| 18.57 \|", evidence("The ECE_EM of the CNN on 20 Newsgroups")
-    )
-    assert int(row[1]) == len(results)
-    assert float(row[2]) == pytest.approx(100 * mean(results), abs=0.005)
+@pytest.fixture
+def made_up_runs(monkeypatch):
+    """Replace the published scores of the demo: AdaFocal's are the lowest on one of the four nets."""
+
+    def values(scale, pair, column, overrides=""):
+        assert (scale, overrides) == ("demo", "")
+        ours = 0.01 if pair == ("digits", "resnet8") else 0.09
+        return {name: [ours, ours] if name == "adafocal" else [0.05, 0.07] for name in grid.TABLE_METHODS}
+
+    monkeypatch.setattr(scores, "values", values)
+    monkeypatch.setattr(scores, "measured", lambda scale: list(grid.PAIRS[scale]))
 
 
-def test_the_verdict_follows_from_how_often_a_claim_held():
-    assert [claims._verdict(*case) for case in ((0, 0), (0, 3), (1, 3), (3, 3))] == [
-        "not yet measured", "not reproduced", "partly", "reproduced"
-    ]  # fmt: skip
-    assert [claims._at_best_partly(*case) for case in ((0, 0), (0, 3), (3, 3))] == [
-        "not yet measured", "not reproduced", "partly"
-    ]  # fmt: skip
-    # a claim on 14 of 15 pairs: one exception is allowed
-    assert [claims._verdict_on_pairs(*case, 14) for case in ((0, 1), (13, 14), (14, 15), (13, 15), (0, 2))] == [
-        "not yet measured", "not yet measured", "reproduced", "not reproduced", "not reproduced"
-    ]  # fmt: skip
+def test_lowest_ece(made_up_runs):
+    found = scores.lowest_before("demo")
+    assert (found.held, found.cases, found.of, found.needed) == (1, 4, 4, 0)
+    assert found.rows[0][1:] == ["AdaFocal", "2", "1.00 ± 0.00", "1.00 ± 0.00"]
+    assert found.rows[1][1:] == ["CE", "2", "6.00 ± 1.41", "9.00 ± 0.00"]
 
 
-def test_every_claim_has_a_verdict_and_says_what_shows_it():
-    found = claims.claims()
-    assert len({claim.title for claim in found}) == len(found) >= 14
-    for claim in found:
-        assert claim.verdict in ("reproduced", "partly", "not reproduced", "not yet measured")
-        assert re.match("`make [a-z0-9_ ]+", claim.shown_by)
-        assert set(re.match("`make ([a-z0-9_ ]+)", claim.shown_by)[1].split()) <= set(grid.EXPERIMENTS)
-        assert claim.extent
+def test_errors_are_compared_with_the_papers_worst_difference(made_up_runs):
+    worst = max(map(scores.papers_difference, grid.PAIRS["paper"]))
+    assert worst == pytest.approx(2.59)
+    found = scores.errors("demo")  # -5 points on one net, +3 on the others
+    assert [row[-1] for row in found.rows] == ["-5.00", "+3.00", "+3.00", "+3.00"]
+    assert (found.held, found.cases) == (1, 4)
 
 
-def test_an_update_more_often_is_not_counted_as_the_recipe():
-    shown = published.overridden("paper", published.NEWSGROUPS, "", "test_ece_em")["adafocal"]
-    assert len(shown) == len(list((PUBLISHED / "paper/newsgroups/cnn/adafocal").iterdir()))
+def test_temperatures_count_within_a_fifth_of_one(monkeypatch):
+    temperatures = iter([0.8, 1.2, 1.21, 1.0])
+    monkeypatch.setattr(scores, "measured", lambda scale: list(grid.PAIRS[scale]))
+    monkeypatch.setattr(scores, "values", lambda *_: {"ce": [2.0], "adafocal": [next(temperatures)]})
+    assert (scores.temperatures("demo").held, scores.temperatures.__name__) == (3, "temperatures")
 
 
-def test_what_seed_noise_does_not_explain_is_further_off_than_two_deviations():
-    shares = [0.10, 0.12, 0.14]  # mean 12 %, sample standard deviation 2 points
-    ours = {"ce": shares, "brier": shares, "mmce": shares, "ls": [0.5], "flsd53": []}
-    theirs = {"ce": 8.1, "brier": 7.9, "mmce": 16.1, "ls": 1.0, "flsd53": 1.0}
-    assert differences.beyond_noise(ours, theirs) == ["brier", "mmce"]
+def test_a_number_is_near_the_papers_within_two_deviations(monkeypatch):
+    # mean 12, deviation 2 points; only the first is closer than 4 points to the paper's
+    theirs = {"ce": (16.0, 1.0), "brier": (16.1, 1.0)}
+
+    def cells(score, prefix=""):
+        ours = [10.0, 12.0, 14.0]
+        return {name: (ours, value[0]) for name, value in theirs.items()} if score == "error" else {}
+
+    monkeypatch.setattr(scores, "newsgroups_cells", cells)
+    found = scores.near_the_paper("paper")
+    assert (found.held, found.cases, found.of) == (1, 2, 24)
+    assert found.rows == [["error of Brier", "3", "12.00 ± 2.00", "16.10"]]
 
 
-def test_the_agreement_with_the_paper_is_computed_from_the_records():
-    theirs = [18.57, 13.52, 15.23, 4.36, 8.86, 2.62]  # Table 1, 20 Newsgroups, CNN
-    ours = []
+def test_a_verdict_is_computed_from_the_records():
+    folder = PUBLISHED_DEMO / "demo" / "digits" / "resnet8"
+    means = {}
     for method in grid.TABLE_METHODS:
-        folders = (PUBLISHED / "paper/newsgroups/cnn" / method).glob("seed*")
-        eces = [json.loads((folder / "result.json").read_text())["test"]["ece_em"] for folder in folders]
-        ours.append(100 * sum(eces) / len(eces))
-    distance = np.abs(np.subtract(ours, theirs)).mean()
-    rank_correlation = np.corrcoef(np.argsort(np.argsort(ours)), np.argsort(np.argsort(theirs)))[0, 1]
-    assert f"{distance:.2f} points and {rank_correlation:.2f} (excerpt of GloVe)" in differences.markdown()
+        results = [json.loads(path.read_text()) for path in (folder / method).glob("seed*/result.json")]
+        means[method] = 100 * mean(result["test"]["ece_em"] for result in results)
+    row = scores.lowest_before("demo").rows[0]
+    best = min(means, key=means.get)
+    assert row[1] == published.label(best)
+    assert float(row[3].split()[0]) == pytest.approx(means[best], abs=0.005)
+    assert float(row[4].split()[0]) == pytest.approx(means["adafocal"], abs=0.005)
 
 
-def test_what_the_readme_says_of_the_grid_and_the_recipes():
-    text = " ".join((ROOT / "README.md").read_text().split())
-    made = {pair: recipe(*pair, "adafocal", "demo") for pair in grid.PAIRS["demo"]}
-    shortest, longest = (f(chosen.epochs for chosen in made.values()) for f in (min, max))
-    lam = {dataset: f"{chosen.loss_options['lam']:g}" for (dataset, _), chosen in made.items()}
-    runs = frame(PUBLISHED)
-    runs = runs[(runs["scale"] == "demo") & (runs["overrides"] == "") & (runs["seed"] < grid.SEEDS["demo"])]
-    errors = runs.groupby(["dataset", "model", "method"])["test_error"].mean().unstack()
-    difference = 100 * (errors["adafocal"] - errors["ce"])
-    eces = published.values("demo", "test_ece_em")
-    with_lambda_one = {
-        pair: published.overridden("demo", pair, "loss_options.lam=1", "test_ece_em")["adafocal"] for pair in eces
-    }
-    lowest = [
-        mean(ours) < min(mean(eces[pair][name]) for name in grid.TABLE_METHODS if name != "adafocal")
-        for pair, ours in with_lambda_one.items()
-    ]
-    longer = runs_at_length("test_ece_em")
-    best = min(longer, key=lambda method: mean(longer[method]))
-    dimension = re.search(r"(\d+)-d,", published.record("ce", overrides=differences.LONGER).config["note"])[1]
-    overfit = paper.cells()["table1", "after", *published.NEWSGROUPS, "ce"].temperature
-    assert mean(runs_at_length("temperature")["ce"]) == pytest.approx(overfit, rel=0.1)  # "about as far"
-    cifar = recipe("cifar10", "resnet50", "ce", "paper").epochs
-    for said in (
-        f"from {len(grid.runs_of('all', 'demo'))} small runs",
-        f"AdaFocal's lambda is {lam['digits']} for digits and {lam['topics']} for topics",
-        f"since {shortest} to {longest} epochs give",
-        f"with lambda 1 it has the lowest ECE_EM before temperature scaling on {sum(lowest)} of the {len(lowest)} nets",
-        f"its error is {difference.min():.0f} to {difference.max():.0f} points above cross entropy's",
-        f"| {shortest} to {longest} | {grid.SEEDS['demo']} |",
-        f"| a fifth of the paper's | {grid.SEEDS['quick']} |",
-        f"| the paper's (CIFAR: {cifar}) | {grid.SEEDS['paper']} |",
-        f"The CNN's full recipe ({published.epochs('paper')} epochs)",
-        f"With {dimension}-d vectors made from the training documents (`python -m data.cooccurrence newsgroups`) "
-        f"and {differences.EPOCHS} epochs",
-        f"{published.label(best)} has the lowest ECE_EM before temperature scaling, as in the paper",
-        f"at {published.epochs('quick')} epochs (`make table1 SCALE=quick`)",
-        f"a task for each of {len(grid.TABLE_METHODS)} methods x {grid.SEEDS['paper']} seeds",
-        f"a script for each of the {len(grid.PAIRS['paper'])} dataset-model pairs",
-    ):
-        assert said in text
+def test_every_claim_names_make_targets():
+    for claim in CLAIMS.values():
+        assert set(claim.shown_by) <= set(grid.EXPERIMENTS)
+
+
+def test_the_status_counts_the_verdicts_at_the_papers_scale():
+    counts = list(map(int, re.findall(r"\d+", status())))
+    assert counts[1] == len(grid.PAIRS["paper"])
+    assert sum(counts[2:]) == len(CLAIMS)
+    assert len(verdicts().splitlines()) == len(CLAIMS) + 2
+
+
+def test_the_last_epochs_scores_are_those_beside_the_kept_ones(tmp_path):
+    scored = {"error": 0.1, "ece_em": 0.2}
+    parts = ("val", "test", "val_scaled", "test_scaled")
+    kept = {"temperature": 1.5, **dict.fromkeys(parts, scored)}
+    last = {"temperature": 2.5, **{part: {name: value + 0.5 for name, value in scored.items()} for part in parts}}
+    names = {"scale": "paper", "dataset": "newsgroups", "model": "cnn", "method": "ce"}
+    for seed, result in enumerate(({**kept, "epochs": 9, "kept_epoch": 4, "last_epoch": last}, {**kept, "epochs": 9})):
+        folder = tmp_path / "ce" / f"seed{seed}"
+        folder.mkdir(parents=True)
+        (folder / "result.json").write_text(json.dumps(result))
+        (folder / "config.json").write_text(json.dumps({"recipe": names, "seed": seed, "environment": {}}))
+    found = frame(tmp_path)
+    assert found["kept_epoch"].tolist() == [4, 9]
+    assert found["test_error"].tolist() == [0.1, 0.1]
+    assert found["last_test_error"].tolist() == [0.6, 0.1]
+    assert found["last_temperature"].tolist() == [2.5, 1.5]

@@ -1,0 +1,82 @@
+"""Scores of the published runs, and how the documents show them."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from statistics import mean, stdev
+
+import pandas as pd
+
+from experiments import grid, records
+from experiments.frame import frame
+from experiments.grid import Column, Run
+from experiments.recipes import METHODS
+from experiments.records import PUBLISHED, PUBLISHED_DEMO, Record
+
+SCALES = ("paper", "demo")  # whose records count for a claim, the most telling first
+NEWSGROUPS = ("newsgroups", "cnn")
+Pair = tuple[str, str]
+Values = dict[str, list[float]]  # a score of one pair's runs, by method, a value a seed
+
+
+@cache
+def runs() -> pd.DataFrame:
+    """Every published run, as `experiments.frame` gives them."""
+    return frame(PUBLISHED)
+
+
+def values(scale: str, pair: Pair, column: str, overrides: str = "") -> Values:
+    """A column of `runs` of one pair, by method of the tables.
+
+    Args:
+        scale: of the runs.
+        pair: dataset and model.
+        column: of `runs`.
+        overrides: "key=value+..." of the runs; "": recipes as they are.
+    """
+    found = runs()
+    if not len(found):
+        return {name: [] for name in grid.TABLE_METHODS}
+    found = found[(found["scale"] == scale) & (found["dataset"] == pair[0]) & (found["model"] == pair[1])]
+    found = found[found["overrides"] == overrides]
+    return {name: list(found[found["method"] == name][column]) for name in grid.TABLE_METHODS}
+
+
+def measured(scale: str) -> list[Pair]:
+    """The pairs of a scale's tables that have runs of every method."""
+    return [pair for pair in grid.PAIRS[scale] if all(values(scale, pair, "test_error").values())]
+
+
+def column_values(scale: str, pair: Pair, column: Column, score: str) -> list[float]:
+    """A score of one column of an ablation, a value a seed."""
+    run = Run.make(scale, *pair, column.method, 0, column.overrides)
+    return values(scale, pair, score, "+".join(run.overrides))[column.method]
+
+
+def record(scale: str, pair: Pair, method: str, seed: int = 0) -> Record | None:
+    """The published record of one run, None where there is none."""
+    return records.find(Run.make(scale, *pair, method, seed), PUBLISHED_DEMO if scale == "demo" else PUBLISHED)
+
+
+def label(method: str) -> str:
+    """What readers call a method."""
+    return METHODS[method].label
+
+
+def percent(shares: Sequence[float], digits: int = 2) -> str:
+    """Mean ± sample standard deviation of shares, in percent without the sign; "–" where there are none."""
+    if not shares:
+        return "–"
+    spread = f" ± {100 * stdev(shares):.{digits}f}" if len(shares) > 1 else ""
+    return f"{100 * mean(shares):.{digits}f}{spread}"
+
+
+def seeds(methods: Values) -> str:
+    """How many seeds the methods have: "3", or "1 to 3"."""
+    counts = sorted({len(shares) for shares in methods.values()})
+    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:
+    """A Markdown table whose columns after the first `text_columns` are numbers, aligned to the right."""
+    rules = ["---"] * text_columns + ["---:"] * (len(header) - text_columns)
+    return "\n".join(f"| {' | '.join(row)} |" for row in (header, rules, *rows))

@@ -1,0 +1,171 @@
+"""Checks of claims on the scores of whole runs: Tables 1 to 4 and 8, and the ablations."""
+
+from functools import partial
+from statistics import mean, stdev
+
+import numpy as np
+
+from experiments import grid
+from figures import calibrated, paper
+from figures.claims.claim import Finding
+from figures.claims.published import (
+    NEWSGROUPS,
+    Pair,
+    Values,
+    column_values,
+    label,
+    measured,
+    percent,
+    record,
+    seeds,
+    table,
+    values,
+)
+from figures.curves import pair_name
+
+SCORES = (  # of the newsgroups row: what it is called, the runs' column, the paper's table and block
+    ("ECE_EM before", "test_ece_em", ("table1", "before")),
+    ("ECE_EM after", "test_scaled_ece_em", ("table1", "after")),
+    ("T", "temperature", ("table1", "after")),
+    ("error", "test_error", ("table2", "error")),
+)
+
+
+def _lowest(methods: Values) -> str:
+    means = {name: mean(shares) for name, shares in methods.items() if shares}
+    return min(means, key=means.get)
+
+
+def lowest_ece(column: str, needed: int, scale: str) -> Finding:
+    """AdaFocal has the lowest mean of `column` of all methods."""
+    rows, held = [], 0
+    for pair in measured(scale):
+        methods = values(scale, pair, column)
+        best = _lowest(methods)
+        held += best == "adafocal"
+        rows.append(
+            [pair_name(pair), label(best), seeds(methods), percent(methods[best]), percent(methods["adafocal"])]
+        )
+    pairs = len(grid.PAIRS[scale])
+    return Finding(held, len(rows), pairs, needed if scale == "paper" else 0, rows)
+
+
+def temperatures(scale: str) -> Finding:
+    """AdaFocal's mean temperature lies within 0.2 of 1."""
+    rows, held = [], 0
+    for pair in measured(scale):
+        methods = values(scale, pair, "temperature")
+        ours = mean(methods["adafocal"])
+        held += abs(ours - 1) <= 0.2 + 1e-9
+        rows.append([pair_name(pair), seeds(methods), f"{mean(methods['ce']):.2f}", f"{ours:.2f}"])
+    return Finding(held, len(rows), len(grid.PAIRS[scale]), rows=rows)
+
+
+def papers_difference(pair: Pair) -> float:
+    """The paper's error of AdaFocal less that of cross entropy, in points."""
+    return (
+        paper.cells()["table2", "error", *pair, "adafocal"].value - paper.cells()["table2", "error", *pair, "ce"].value
+    )
+
+
+def errors(scale: str) -> Finding:
+    """AdaFocal's error exceeds cross entropy's by no more than anywhere in the paper."""
+    worst, rows, held = max(map(papers_difference, grid.PAIRS["paper"])), [], 0
+    for pair in measured(scale):
+        methods = values(scale, pair, "test_error")
+        difference = 100 * (mean(methods["adafocal"]) - mean(methods["ce"]))
+        held += difference <= worst
+        shown = percent(methods["ce"]), percent(methods["adafocal"]), f"{difference:+.2f}"
+        rows.append([pair_name(pair), seeds(methods), *shown])
+    return Finding(held, len(rows), len(grid.PAIRS[scale]), rows=rows)
+
+
+def newsgroups_cells(score: str, prefix: str = "") -> dict[str, tuple[list[float], float]]:
+    """One score of the newsgroups CNN by method: ours, a value a seed, and the paper's; percent, or T."""
+    _, column, block = next(entry for entry in SCORES if entry[0] == score)
+    factor = 1 if score == "T" else 100
+    found = values("paper", NEWSGROUPS, prefix + column)
+    cells = {name: paper.cells()[(*block, *NEWSGROUPS, name)] for name in found}
+    return {
+        name: ([factor * value for value in ours], cells[name].temperature if score == "T" else cells[name].value)
+        for name, ours in found.items()
+    }
+
+
+def near_the_paper(scale: str) -> Finding:
+    """Each of the row's 24 numbers lies within two of our sample standard deviations of the paper's."""
+    rows, held, cases = [], 0, 0
+    for score, *_ in SCORES:
+        for name, (ours, theirs) in newsgroups_cells(score).items():
+            if len(ours) > 1:
+                cases += 1
+                near = abs(mean(ours) - theirs) <= 2 * stdev(ours)
+                held += near
+                if not near:
+                    shown = f"{mean(ours):.2f} ± {stdev(ours):.2f}"
+                    rows.append([f"{score} of {label(name)}", str(len(ours)), shown, f"{theirs:.2f}"])
+    return Finding(held, cases, len(SCORES) * len(grid.TABLE_METHODS), rows=rows)
+
+
+def newsgroups_row(prefix: str = "") -> str:
+    """The newsgroups CNN beside the paper's row, a method a line; `prefix` "last_": the last epoch's scores."""
+    rows = []
+    for method in grid.TABLE_METHODS:
+        row = [label(method), str(len(values("paper", NEWSGROUPS, "temperature")[method]))]
+        for score, *_ in SCORES:
+            ours, theirs = newsgroups_cells(score, prefix)[method]
+            shown = percent([value / 100 for value in ours]) if score != "T" else f"{mean(ours):.2f}" if ours else "–"
+            row += [shown, f"{theirs:.2f}"]
+        rows.append(row)
+    return table(["", "seeds", *(name for score, *_ in SCORES for name in (f"{score}", "paper"))], rows)
+
+
+def after_calibration(scale: str) -> Finding:
+    """The lowest mean ECE_EM after one of temperature scaling, ETS and splines is a model of AdaFocal's."""
+    rows, held = [], 0
+    for pair in measured(scale) if scale == "paper" else []:
+        best: dict[str, float] = {}
+        for name in ("ts", "ets", "spline"):
+            score, shown = calibrated.ece_em_after(name), []
+            for method in grid.TABLE_METHODS:
+                found = [record(scale, pair, method, seed) for seed in range(len(values(scale, pair, "seed")[method]))]
+                scores = [score(one) / 100 for one in found if one is not None]
+                best[method] = min(best.get(method, np.inf), mean(scores))
+                shown.append(percent(scores))
+            rows.append([pair_name(pair), name, *shown])
+        held += min(best, key=best.get) == "adafocal"
+    return Finding(held, len(rows) // 3, len(grid.PAIRS[scale]), 14 if scale == "paper" else 0, rows)
+
+
+def out_of_distribution(scale: str) -> Finding:
+    """AdaFocal's mean AUROC exceeds those of FL-3 and FLSD-53."""
+    methods, rows, held = ("fl3", "flsd53", "adafocal"), [], 0
+    experiment = grid.experiment("table8", scale)
+    for pair in experiment.pairs_at(scale):
+        found = {
+            name: [record(scale, pair, name, seed) for seed in range(experiment.seeds_at(scale))] for name in methods
+        }
+        scored = {name: [one.result.get("ood", {}) for one in these if one] for name, these in found.items()}
+        for name in sorted({key for these in scored.values() for one in these for key in one}):
+            aurocs = {method: [one[name]["auroc"] for one in these if name in one] for method, these in scored.items()}
+            if all(aurocs.values()):
+                held += max(aurocs, key=lambda method: mean(aurocs[method])) == "adafocal"
+                rows.append([pair_name(pair), name, *(percent(aurocs[method], 1) for method in methods)])
+    return Finding(held, len(rows), 2 * len(experiment.pairs_at(scale)), rows=rows)
+
+
+def ablation(name: str, good: tuple[str, ...], scale: str) -> Finding:
+    """The best setting that the paper recommends (`good`, titles of columns) is within a point of the lowest ECE_EM."""
+    (pair, *_), rows, means = grid.experiment(name, scale).pairs_at(scale), [], {}
+    for column in grid.EXPERIMENTS[name].columns:
+        eces, wrong = (column_values(scale, pair, column, score) for score in ("test_ece_em", "test_error"))
+        if eces:
+            means[column.title] = mean(eces)
+            rows.append([pair_name(pair), column.title, str(len(eces)), percent(eces), percent(wrong)])
+    complete = len(means) == len(grid.EXPERIMENTS[name].columns)
+    held = complete and min(means[title] for title in good) <= min(means.values()) + 0.01
+    return Finding(int(held), int(complete), 1, rows=rows)
+
+
+lowest_before = partial(lowest_ece, "test_ece_em", 14)
+lowest_after = partial(lowest_ece, "test_scaled_ece_em", 12)
