@@ -18,7 +18,7 @@ endif
 # they wait, and starve each other.
 export OMP_NUM_THREADS ?= 1
 
-TABLES := table1 table2 table3 table4 table8 ece_ew ece_debias ece_sweep_ew ece_sweep_em error_bars posthoc \
+TABLES := table1 table2 table3 table4 table8 ece_ew ece_debias ece_sweep_ew ece_sweep_em error_bars scores posthoc \
 	ablation_bins ablation_gamma_max ablation_switch ablation_lambda calfocal
 FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12 fig13 reliability
 OOD := table8 fig6

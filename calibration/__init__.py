@@ -8,11 +8,14 @@ from calibration.bootstrap import Interval, bootstrap
 from calibration.confidence import top_label
 from calibration.diagram import reliability_diagram
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
-from calibration.scores import brier_score, nll, summary
+from calibration.proper import brier_score, nll
+from calibration.scores import SCORES, Score, summary
 
 __all__ = [
+    "SCORES",
     "BinStats",
     "Interval",
+    "Score",
     "bin_index",
     "bin_stats",
     "bootstrap",

@@ -64,7 +64,7 @@ def bootstrap(
         from_logits: apply the softmax, in float64.
 
     Returns:
-        An `Interval` for every score of `calibration.summary`.
+        An `Interval` for every score of `calibration.summary`; NaN ends where there is none.
 
     Raises:
         ValueError: as `summary`; a level outside (0, 1), fewer than 1 resample.
@@ -93,7 +93,7 @@ def bootstrap(
     for name, value in values.items():
         if not np.isfinite(value):  # the NLL of a label of probability 0
             intervals[name] = Interval(value, value, value)
-        elif name == "mce":
+        elif name == "mce" or not any(resampled[name]):  # or a score that no means of features give
             intervals[name] = Interval(value, np.nan, np.nan)
         elif name in PLAIN:
             low, high = np.quantile(np.concatenate(resampled[name][as_observed]), tails)

@@ -1,51 +1,84 @@
-"""Proper scores, and all scores of one set of predictions at once."""
+"""The table of scores, and all of them of one set of predictions at once.
 
-import torch
+A new score is a function and a line in `SCORES`: `summary`, the bootstrap, the audit, the report and the table `scores`
+have it then.
+"""
 
-from calibration.checks import as_labels, as_scores
-from calibration.confidence import softmax, top_label
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from calibration.confidence import top_label
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
+from calibration.proper import brier_score, nll
 
 
-def nll(logits, labels, from_logits: bool = True) -> float:
-    """Mean negative log-likelihood of the labels, in nats.
+@dataclass(frozen=True)
+class Unit:
+    """How readers see a score.
 
-    Args:
-        logits: [N, K] floating point (probabilities with `from_logits=False`; a label of probability 0 gives infinity).
-        labels: [N] integers in [0, K).
-        from_logits: apply the softmax, in float64.
-
-    Returns:
-        Nats, >= 0.
-
-    Raises:
-        ValueError: as `top_label`.
+    Attributes:
+        symbol: behind its name; "" for none.
+        factor: from the score to what is shown.
+        digits: behind the point.
     """
-    scores = as_scores(logits, from_logits)
-    labels = as_labels(labels, *scores.shape, device=scores.device)
-    own = scores.gather(1, labels[:, None])[:, 0]
-    return float((torch.logsumexp(scores, dim=1) - own).mean() if from_logits else -own.log().mean())
+
+    symbol: str
+    factor: float
+    digits: int
+
+    def text(self, value: float) -> str:
+        """A score as it is shown."""
+        return f"{self.factor * value:.{self.digits}f}"
 
 
-def brier_score(logits, labels, from_logits: bool = True) -> float:
-    """Brier score: squared error of the probabilities, summed over classes, mean over samples (Brier 1950).
+PERCENT, NATS, NUMBER = Unit("%", 100, 2), Unit("nats", 1, 4), Unit("", 1, 4)
 
-    Args:
-        logits: [N, K] floating point (probabilities with `from_logits=False`).
-        labels: [N] integers in [0, K).
-        from_logits: apply the softmax, in float64.
 
-    Returns:
-        Number in [0, 2].
+@dataclass(frozen=True)
+class Score:
+    """A score of a set of predictions.
 
-    Raises:
-        ValueError: as `top_label`.
+    Attributes:
+        function: gives it; its arguments have the names of what it needs: of the top label confidence [N] and correct
+            [N]; logits [N, K], labels [N], num_bins, from_logits.
+        label: what readers call it.
+        unit: how they see it.
     """
-    scores = as_scores(logits, from_logits)
-    labels = as_labels(labels, *scores.shape, device=scores.device)
-    error = softmax(scores) if from_logits else scores.clone()
-    error[torch.arange(len(labels), device=error.device), labels] -= 1
-    return float(error.square().sum(dim=1).mean())
+
+    function: Callable[..., float]
+    label: str
+    unit: Unit
+
+    @property
+    def header(self) -> str:
+        """Label and unit."""
+        return f"{self.label} ({self.unit.symbol})" if self.unit.symbol else self.label
+
+    def of(self, predictions: dict) -> float:
+        """The score of predictions, from which the arguments of `function` are taken by name."""
+        names = inspect.signature(self.function).parameters
+        return self.function(**{name: value for name, value in predictions.items() if name in names})
+
+
+def error(correct) -> float:
+    """Share of samples whose top label is wrong."""
+    return float((~correct).mean())
+
+
+SCORES: dict[str, Score] = {
+    "error": Score(error, "error", PERCENT),
+    "nll": Score(nll, "NLL", NATS),
+    "brier": Score(brier_score, "Brier score", NUMBER),
+    "ece_ew": Score(ece_ew, "ECE_EW", PERCENT),
+    "ece_em": Score(ece_em, "ECE_EM", PERCENT),
+    "ece_debias": Score(ece_debias, "ECE_DEBIAS", PERCENT),
+    "ece_sweep_ew": Score(partial(ece_sweep, binning="ew"), "ECE_SWEEP, equal width", PERCENT),
+    "ece_sweep_em": Score(partial(ece_sweep, binning="em"), "ECE_SWEEP, equal mass", PERCENT),
+    "mce": Score(mce, "MCE", PERCENT),
+    "classwise_ece": Score(classwise_ece, "classwise ECE", PERCENT),
+}
 
 
 def summary(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dict[str, float]:
@@ -58,22 +91,23 @@ def summary(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dic
         from_logits: apply the softmax, in float64.
 
     Returns:
-        error, nll (nats), brier (in [0, 2]), ece_ew, ece_em, ece_debias, ece_sweep_ew, ece_sweep_em, mce and
-        classwise_ece; all but nll and brier are fractions in [0, 1].
+        A value for every key of `SCORES`: fractions in [0, 1], but nll in nats and brier in [0, 2].
 
     Raises:
         ValueError: as `top_label`.
     """
+    predictions = predictions_of(logits, labels, num_bins, from_logits)
+    return {name: score.of(predictions) for name, score in SCORES.items()}
+
+
+def predictions_of(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dict:
+    """What `Score.of` takes. Arguments and errors as `summary`."""
     confidence, correct = top_label(logits, labels, from_logits)
     return {
-        "error": float((~correct).mean()),
-        "nll": nll(logits, labels, from_logits),
-        "brier": brier_score(logits, labels, from_logits),
-        "ece_ew": ece_ew(confidence, correct, num_bins),
-        "ece_em": ece_em(confidence, correct, num_bins),
-        "ece_debias": ece_debias(confidence, correct, num_bins),
-        "ece_sweep_ew": ece_sweep(confidence, correct, "ew"),
-        "ece_sweep_em": ece_sweep(confidence, correct, "em"),
-        "mce": mce(confidence, correct, num_bins),
-        "classwise_ece": classwise_ece(logits, labels, num_bins, from_logits),
+        "confidence": confidence,
+        "correct": correct,
+        "logits": logits,
+        "labels": labels,
+        "num_bins": num_bins,
+        "from_logits": from_logits,
     }

@@ -1,12 +1,13 @@
 """Datasets in their train, validation and test splits: `load("cifar10", root="datasets")`.
 
-A new dataset is a new file and one line in `registry.DATASETS`.
+A new dataset is a new file, its facts in `facts.FACTS` and one line in `registry.DATASETS`.
 """
 
 from .arrays import ArraySplit
 from .encoders import ENCODERS, find_encoder, weights_sha256
 from .errors import DataError
-from .ood import OOD, OOD_SETS, check_ood, load_ood
+from .facts import FACTS, Facts
+from .ood import OOD, check_ood, load_ood
 from .registry import DATASETS, data_root, load, options_of
 from .split import Batch, Split, Splits
 from .tokens import TokenSplit
@@ -14,11 +15,12 @@ from .tokens import TokenSplit
 __all__ = [
     "DATASETS",
     "ENCODERS",
+    "FACTS",
     "OOD",
-    "OOD_SETS",
     "ArraySplit",
     "Batch",
     "DataError",
+    "Facts",
     "Split",
     "Splits",
     "TokenSplit",

@@ -3,7 +3,6 @@
 import re
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,23 +10,16 @@ from torch import Tensor
 from . import official_cifar
 from .arrays import ArraySplit
 from .errors import DataError
+from .facts import FACTS
 from .holdout import uniform
 from .image_folder import class_folders, list_images, read_images
 from .split import Splits
 from .tree import FolderTree, Tree, ZipTree
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)  # the authors', for both datasets
 PARTS = ("train", "test")
 
 
-class Cifar(NamedTuple):
-    """What tells the two datasets apart: torchvision's class of the official files and the number of classes."""
-
-    source: str
-    num_classes: int
-
-
-CIFAR = {"cifar10": Cifar("CIFAR10", 10), "cifar100": Cifar("CIFAR100", 100)}
+SOURCES = {"cifar10": "CIFAR10", "cifar100": "CIFAR100"}  # torchvision's classes of the official files
 
 
 def load(
@@ -63,10 +55,11 @@ def load(
     parts, classes = _read(name, root, download)
     images, labels = parts["train"]
     train, val = uniform(len(labels), val_size, seed)
+    scale = FACTS[name].mean, FACTS[name].std
     return Splits(
-        ArraySplit(images[train], labels[train], classes, MEAN, STD, train, crop_padding, flip),
-        ArraySplit(images[val], labels[val], classes, MEAN, STD, val),
-        ArraySplit(*parts["test"], classes, MEAN, STD),
+        ArraySplit(images[train], labels[train], classes, *scale, train, crop_padding, flip),
+        ArraySplit(images[val], labels[val], classes, *scale, val),
+        ArraySplit(*parts["test"], classes, *scale),
     )
 
 
@@ -74,7 +67,7 @@ def _read(name: str, root: Path, download: bool) -> tuple[dict[str, tuple[Tensor
     """{"train": (images [N, 3, 32, 32] uint8, labels [N] int64), "test": ...} and the class names."""
     from torchvision import datasets  # takes two seconds to import, and texts and digits need none of it
 
-    source, num_classes = getattr(datasets, CIFAR[name].source), CIFAR[name].num_classes
+    source, num_classes = getattr(datasets, SOURCES[name]), FACTS[name].num_classes
     if official_cifar.find(root, source):
         return official_cifar.read(root, source)
     with ExitStack() as stack:
@@ -103,7 +96,7 @@ def _find_tree(root: Path, name: str) -> Tree | None:
 def _is_the_other(root: Path, name: str) -> bool:
     """Whether root/train, which bears no dataset's name, has exactly the other dataset's number of classes."""
     folders = [path for path in (root / "train").glob("[!.]*") if path.is_dir()]
-    return any(len(folders) == other.num_classes for key, other in CIFAR.items() if key != name)
+    return any(len(folders) == FACTS[other].num_classes for other in SOURCES if other != name)
 
 
 def _read_tree(tree: Tree, root: Path, name: str, num_classes: int) -> tuple[dict, tuple[str, ...]]:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import torch
 
+from . import facts
 from .errors import DataError
 from .holdout import uniform
 from .lazy import LazySplit
 from .split import Splits
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+FACTS = facts.FACTS["imagenet"]
 PARTS = ("train", "val")
 SUFFIXES = (".jpeg", ".jpg")
 
@@ -20,9 +21,9 @@ def load(
     seed: int,
     download: bool,
     *,
-    crop_size: int = 224,
+    crop_size: int = FACTS.size,
     resize: int = 256,
-    num_classes: int = 1000,
+    num_classes: int = FACTS.num_classes,
     workers: int | None = None,
 ) -> Splits:
     """Photographs of `imagenet/{train,val}/<wnid>/*.JPEG`: 1,281,167 / 25,000 / 25,000.
@@ -60,7 +61,7 @@ def load(
                 f"https://image-net.org and put them at {folder.absolute() / part}, a folder a class"
             )
     classes = _classes(folder, num_classes)
-    settings = {"mean": MEAN, "std": STD, "crop_size": crop_size, "resize": resize, "workers": workers}
+    settings = {"mean": FACTS.mean, "std": FACTS.std, "crop_size": crop_size, "resize": resize, "workers": workers}
     paths, labels = _list(folder / "train", classes)
     held_out_paths, held_out_labels = _list(folder / "val", classes)
     val, test = uniform(len(held_out_labels), len(held_out_labels) // 2, seed)

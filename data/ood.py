@@ -15,10 +15,10 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from . import cifar, digits, imagenet, tiny_imagenet
 from .arrays import ArraySplit
 from .download import fetch
 from .errors import DataError
+from .facts import FACTS, Facts
 from .image_folder import SUFFIXES
 from .lazy import LazySplit
 from .registry import data_root, load
@@ -33,23 +33,6 @@ NUM_PHOTOS = 1000
 MIN_PATCH = 32  # pixels; below, a patch of a photograph is nearly a plain grey
 DIGITS_NOISE = 1.0  # ours: the digits have 0.3 already
 CLASSES = ("out-of-distribution",)
-
-
-class Form(NamedTuple):
-    """What an in-distribution dataset's evaluation images look like to a model."""
-
-    size: int  # height and width
-    mean: tuple[float, ...]  # one number a channel
-    std: tuple[float, ...]
-
-
-FORMS = {
-    "digits": Form(8, digits.MEAN, digits.STD),
-    "cifar10": Form(32, cifar.MEAN, cifar.STD),
-    "cifar100": Form(32, cifar.MEAN, cifar.STD),
-    "tiny-imagenet": Form(64, tiny_imagenet.MEAN, tiny_imagenet.STD),
-    "imagenet": Form(224, imagenet.MEAN, imagenet.STD),
-}
 
 
 class Request(NamedTuple):
@@ -139,7 +122,7 @@ def _photos(request: Request) -> tuple[Tensor, str]:
     from sklearn.datasets import load_sample_images
 
     photos = [Image.fromarray(pixels).convert("L") for pixels in load_sample_images().images]
-    rng, size = np.random.default_rng(request.seed), FORMS["digits"].size
+    rng, size = np.random.default_rng(request.seed), FACTS["digits"].size
     patches = np.empty((NUM_PHOTOS, 1, size, size), np.uint8)
     for patch in patches:
         photo = photos[rng.integers(len(photos))]
@@ -161,14 +144,13 @@ OOD: dict[str, Loader] = {
     "photos": Loader(_photos, ("digits",)),
     "noise": Loader(_noise, ("digits",)),
 }
-# The sets that a table compares, by in-distribution dataset.
-OOD_SETS: dict[str, tuple[str, ...]] = {"cifar10": ("svhn", "cifar10-c"), "digits": ("photos", "noise")}
 
 
 def check_ood(name: str | os.PathLike, in_dataset: str) -> None:
     """Refuse a pair that cannot be: ValueError listing the choices."""
-    if in_dataset not in FORMS:
-        raise ValueError(f"no out-of-distribution images for {in_dataset!r}: choose from {', '.join(FORMS)}")
+    images = [name for name, facts in FACTS.items() if facts.size]
+    if in_dataset not in images:
+        raise ValueError(f"no out-of-distribution images for {in_dataset!r}: choose from {', '.join(images)}")
     choices = [key for key, loader in OOD.items() if in_dataset in loader.fits]
     if str(name) not in choices and (str(name) in OOD or not Path(name).is_dir()):
         reason = "does not fit" if str(name) in OOD else "is unknown, and no folder, as out-of-distribution set of"
@@ -191,7 +173,7 @@ def load_ood(
     Args:
         name: a key of `OOD`; or a folder of images (png, webp, jpg or jpeg, at any depth), whose largest centred
             squares are resized to the dataset's size (for imagenet: as its evaluation images) and get its channels.
-        in_dataset: a key of `FORMS`.
+        in_dataset: a dataset of images.
         root: the data root, see `data.data_root`.
         seed: of patches, noise and the choice of `max_images`, >= 0.
         download: fetch SVHN if it is missing.
@@ -216,7 +198,7 @@ def load_ood(
     in_test = in_test or (lambda: load(in_dataset, root=root, download=download).test)
     images, note = OOD[str(name)].read(Request(data_root(root), seed, download, in_test))
     index = _choose(len(images), max_images, seed)
-    form = FORMS[in_dataset]
+    form = FACTS[in_dataset]
     return _noted(note, ArraySplit(images[index], _labels(index), CLASSES, form.mean, form.std, index))
 
 
@@ -241,7 +223,7 @@ def _folder(folder: Path, in_dataset: str, seed: int, max_images: int | None) ->
     paths = sorted(path.as_posix() for path in files if not any(part.startswith(".") for part in path.parts))
     if not paths:
         raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder}")
-    index, form = _choose(len(paths), max_images, seed), FORMS[in_dataset]
+    index, form = _choose(len(paths), max_images, seed), FACTS[in_dataset]
     note = f"{len(index)} of {len(paths)} images of folder {folder.absolute().name}"
     paths = [paths[i] for i in index]
     common = {"labels": _labels(index), "classes": CLASSES, "mean": form.mean, "std": form.std, "index": index}
@@ -253,7 +235,7 @@ def _folder(folder: Path, in_dataset: str, seed: int, max_images: int | None) ->
     return _noted(note, ArraySplit(torch.from_numpy(images), **common))
 
 
-def _decode(path: Path, form: Form) -> np.ndarray:
+def _decode(path: Path, form: Facts) -> np.ndarray:
     """One image's largest centred square as uint8 [C, size, size]."""
     try:
         with Image.open(path) as image:

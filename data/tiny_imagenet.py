@@ -7,11 +7,11 @@ import torch
 from .arrays import ArraySplit
 from .download import fetch
 from .errors import DataError
+from .facts import FACTS
 from .image_folder import Listing, list_images, read_images
 from .split import Splits
 from .tree import FolderTree, Tree, ZipTree
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # ImageNet's, as in the code of Mukhoti et al. 2020
 FOLDER = "tiny-imagenet-200"
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -51,7 +51,7 @@ def load(
             "train": list_images(tree, "train", classes, below="images"),
             "test": _list_annotated(tree, classes),
         }
-        arrays = read_images(tree, listings, size=64, root=root, name="tiny-imagenet")
+        arrays = read_images(tree, listings, size=FACTS["tiny-imagenet"].size, root=root, name="tiny-imagenet")
     images = torch.from_numpy(arrays["train"])
     labels = torch.tensor(listings["train"].labels)
     held_out = torch.tensor([_number(path) >= val_from for path in listings["train"].paths])
@@ -59,10 +59,11 @@ def load(
     for part, size in (("training", len(train)), ("validation", len(val))):
         if not size:
             raise ValueError(f"val_from={val_from} leaves no {part} images among the {len(labels)}")
+    scale = FACTS["tiny-imagenet"].mean, FACTS["tiny-imagenet"].std
     return Splits(
-        ArraySplit(images[train], labels[train], classes, MEAN, STD, train, crop_padding, flip),
-        ArraySplit(images[val], labels[val], classes, MEAN, STD, val),
-        ArraySplit(torch.from_numpy(arrays["test"]), torch.tensor(listings["test"].labels), classes, MEAN, STD),
+        ArraySplit(images[train], labels[train], classes, *scale, train, crop_padding, flip),
+        ArraySplit(images[val], labels[val], classes, *scale, val),
+        ArraySplit(torch.from_numpy(arrays["test"]), torch.tensor(listings["test"].labels), classes, *scale),
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calibration import Interval, bootstrap, nll, reliability_diagram, top_label
+from calibration import SCORES, Interval, bootstrap, nll, reliability_diagram, top_label
 from calibration.ece import ece_em
 from experiments import files, predictions
 from experiments.predictions import Predictions
@@ -18,27 +18,13 @@ from experiments.progress import until_nobody_reads
 from experiments.train import REFUSED
 from posthoc import CALIBRATORS, build
 
-SCORES = {  # in the order of the report; percent but for nll and brier
-    "error": "error (%)",
-    "nll": "NLL (nats)",
-    "brier": "Brier score",
-    "ece_ew": "ECE_EW (%)",
-    "ece_em": "ECE_EM (%)",
-    "ece_debias": "ECE_DEBIAS (%)",
-    "ece_sweep_ew": "ECE_SWEEP, equal width (%)",
-    "ece_sweep_em": "ECE_SWEEP, equal mass (%)",
-    "mce": "MCE (%)",
-    "classwise_ece": "classwise ECE (%)",
-}
-
 
 def score_rows(intervals: dict[str, Interval]) -> list[list[str]]:
     """A row a score: what it is, its value, its interval."""
     rows = []
-    for name, label in SCORES.items():
-        unit, digits = (1, 4) if name in ("nll", "brier") else (100, 2)
-        value, low, high = (f"{unit * number:.{digits}f}" for number in vars(intervals[name]).values())
-        rows.append([label, value, "–" if np.isnan(intervals[name].low) else f"[{low}, {high}]"])
+    for name, score in SCORES.items():
+        value, low, high = (score.unit.text(number) for number in vars(intervals[name]).values())
+        rows.append([score.header, value, "–" if np.isnan(intervals[name].low) else f"[{low}, {high}]"])
     return rows
 
 

@@ -39,15 +39,15 @@ def sets_of(dataset: str, names: Sequence[str] | None = None) -> dict[str, str]:
 
     Args:
         dataset: the in-distribution dataset.
-        names: keys of `data.OOD` or folders, which are named by their last part; None takes `data.OOD_SETS`'.
+        names: keys of `data.OOD` or folders, which are named by their last part; None takes those of `data.FACTS`.
 
     Raises:
         ValueError: a set that is unknown or unsuitable, or a name that cannot stand in a record.
     """
-    if not names and dataset not in data.OOD_SETS:
+    if not names and not data.FACTS[dataset].ood:
         raise ValueError(f"a table compares {dataset} with no out-of-distribution set: name one with --ood")
     sets: dict[str, str] = {}
-    for place in names or data.OOD_SETS[dataset]:
+    for place in names or data.FACTS[dataset].ood:
         data.check_ood(place, dataset)
         name = place if place in data.OOD else os.path.basename(os.path.abspath(place))
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):

@@ -28,20 +28,33 @@ SCHEDULES = ("milestones", "linear")
 
 @dataclass(frozen=True)
 class Method:
-    """A way to train: a loss, its options, and how it is reduced over the batch."""
+    """A way to train: a loss, its options, how it is reduced over the batch, and how figures draw it."""
 
     label: str
     loss: str
     options: dict[str, Any] = field(default_factory=dict)
     reduction: str = "sum"  # over the batch, with the gradient clipped to norm 2 [M, A]; not in the paper
+    colour: str = "0.45"  # of Okabe and Ito 2008; only methods that never share a figure share one
+    dashes: Any = "-"  # of its curve, so that grey print keeps the methods apart
+    hatch: str = ""  # of its bars, likewise
+
+
+# Dashes of curves that share a figure.
+_LONG, _DASH_DOT, _SHORT, _DASH_DOT_DOT = (5, 1.5), (5, 1.5, 1, 1.5), (1, 1), (3, 1, 1, 1, 1, 1)
+
+
+def _calfocal(lam: int, colour: str, dashes: tuple) -> Method:
+    options = {"lam": float(lam), "mode": "sample", "num_bins": 15}
+    return Method(f"CalFocal λ={lam}", "calfocal", options, colour=colour, dashes=(0, dashes))
 
 
 METHODS = {
-    "ce": Method("CE", "ce"),
-    "brier": Method("Brier", "brier", reduction="mean"),  # [M]
-    "mmce": Method("MMCE", "mmce", {"lam": 2.0, "form": "code"}),  # batch size x (mean CE + lam MMCE) [M]
-    "ls": Method("LS-0.05", "ls", {"label_smoothing": 0.05}),  # [M]
-    "flsd53": Method("FLSD-53", "flsd53"),  # [M]
+    "ce": Method("CE", "ce", colour="#000000"),
+    "brier": Method("Brier", "brier", reduction="mean", colour="#E69F00", hatch="//"),  # [M]
+    # batch size x (mean CE + lam MMCE) [M]
+    "mmce": Method("MMCE", "mmce", {"lam": 2.0, "form": "code"}, colour="#56B4E9", hatch=".."),
+    "ls": Method("LS-0.05", "ls", {"label_smoothing": 0.05}, colour="#009E73", hatch="\\\\"),  # [M]
+    "flsd53": Method("FLSD-53", "flsd53", colour="#0072B2", dashes=(0, _DASH_DOT_DOT), hatch="xx"),  # [M]
     "adafocal": Method(  # [paper], Section 5; [A]
         "AdaFocal",
         "adafocal",
@@ -53,13 +66,14 @@ METHODS = {
             "gamma_min": -2.0,
             "switch_threshold": 0.2,
         },
+        colour="#D55E00",
     ),
-    "fl3": Method("FL-3", "fl3", {"gamma": 3.0}),
-    "fl4": Method("FL-4", "fl4", {"gamma": 4.0}),
-    "fl5": Method("FL-5", "fl5", {"gamma": 5.0}),
-    "calfocal1": Method("CalFocal λ=1", "calfocal", {"lam": 1.0, "mode": "sample", "num_bins": 15}),
-    "calfocal10": Method("CalFocal λ=10", "calfocal", {"lam": 10.0, "mode": "sample", "num_bins": 15}),
-    "calfocal100": Method("CalFocal λ=100", "calfocal", {"lam": 100.0, "mode": "sample", "num_bins": 15}),
+    "fl3": Method("FL-3", "fl3", {"gamma": 3.0}, colour="#E69F00", dashes=(0, _LONG)),
+    "fl4": Method("FL-4", "fl4", {"gamma": 4.0}, colour="#CC79A7", dashes=(0, _DASH_DOT)),
+    "fl5": Method("FL-5", "fl5", {"gamma": 5.0}, colour="#009E73", dashes=(0, _SHORT)),
+    "calfocal1": _calfocal(1, "#E69F00", _LONG),
+    "calfocal10": _calfocal(10, "#CC79A7", _DASH_DOT),
+    "calfocal100": _calfocal(100, "#009E73", _SHORT),
 }
 TABLE_METHODS = ("ce", "brier", "mmce", "ls", "flsd53", "adafocal")  # the columns of the paper's tables
 
@@ -191,7 +205,6 @@ _DATASETS: dict[str, dict[str, Any]] = {
         "threads": 1,
     },
 }
-_EMBEDDED = ("digits", "topics")  # datasets of the demo scale
 
 # Exceptions from the dataset's recipe: (where, what). Of options, those named are changed.
 _EXCEPTIONS: tuple[tuple[dict[str, str], dict[str, Any]], ...] = (
@@ -252,8 +265,8 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
     _choose("model", model, models.MODELS)
     _choose("method", method, METHODS)
     _choose("scale", scale, SCALES)
-    if (scale == "demo") != (dataset in _EMBEDDED):
-        fits = [name for name in _DATASETS if (name in _EMBEDDED) == (scale == "demo")]
+    if scale not in data.FACTS[dataset].scales:
+        fits = [name for name in _DATASETS if scale in data.FACTS[name].scales]
         raise ValueError(f"dataset {dataset!r} has no recipe at scale {scale!r}: choose from {', '.join(fits)}")
     chosen = METHODS[method]
     names = {"dataset": dataset, "model": model, "method": method, "scale": scale}

@@ -7,6 +7,7 @@ from functools import partial
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from experiments.recipes import METHODS
 from figures import curves, style
 from figures.collect import Collection
 from figures.picture import Picture
@@ -101,7 +102,7 @@ def draw(
     for ax in axes[-1]:
         ax.set_xlabel("epoch")
     methods = [
-        Patch(color=style.colour(column.method), label=column.title)
+        Patch(color=METHODS[column.method].colour, label=column.title)
         for column in collection.columns
         if any(collection.records(pair, column) for pair in collection.pairs)
     ]

@@ -11,11 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from data import FACTS
 from experiments.grid import Column
+from experiments.recipes import METHODS
 from experiments.records import Record
 from figures import style
 from figures.collect import Collection
-from figures.names import DATASETS, MODELS
+from models import MODELS
 
 GAP = "$C_{val} - A_{val}$ (%)"
 
@@ -23,7 +25,7 @@ GAP = "$C_{val} - A_{val}$ (%)"
 def pair_name(pair: tuple[str, str]) -> str:
     """What readers call a dataset-model pair."""
     dataset, model = pair
-    return f"{MODELS.get(model, model)} on {DATASETS.get(dataset, dataset)}"
+    return f"{MODELS[model].label} on {FACTS[dataset].label}"
 
 
 def num_bins(records: Iterable[Record], otherwise: int = 15) -> int:
@@ -82,7 +84,7 @@ def confidences(ax: Axes, record: Record, b: int, quantities: dict[str, dict], c
     every = max(1, len(rows) // 12)
     for name, look in quantities.items():
         marks = {"markevery": every} if look.get("marker") == "*" else {}
-        ax.plot(rows["epoch"], 100 * rows[name], color=style.colour(column.method), **marks, **look)
+        ax.plot(rows["epoch"], 100 * rows[name], color=METHODS[column.method].colour, **marks, **look)
 
 
 def empty(ax: Axes) -> None:

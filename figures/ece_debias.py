@@ -7,7 +7,6 @@ from figures.tables import score_table
 
 TABLE = score_table(
     "ece_debias",
-    "ECE_DEBIAS",
     "Debiased l2 calibration error over 15 equal-mass bins (Kumar et al. 2019), square root taken",
 )
 

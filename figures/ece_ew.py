@@ -5,7 +5,7 @@ import sys
 from figures.command import main
 from figures.tables import score_table
 
-TABLE = score_table("ece_ew", "ECE_EW", "ECE over 15 bins of equal width")
+TABLE = score_table("ece_ew", "ECE over 15 bins of equal width")
 
 if __name__ == "__main__":
     sys.exit(main(TABLE.name))

@@ -7,7 +7,6 @@ from figures.tables import score_table
 
 TABLE = score_table(
     "ece_sweep_em",
-    "ECE_SWEEP, equal mass",
     "ECE with as many equal-mass bins as keep the accuracies monotone (Roelofs et al. 2021)",
 )
 

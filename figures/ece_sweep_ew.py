@@ -7,7 +7,6 @@ from figures.tables import score_table
 
 TABLE = score_table(
     "ece_sweep_ew",
-    "ECE_SWEEP, equal width",
     "ECE with as many bins of equal width as keep the accuracies monotone (Roelofs et al. 2021)",
 )
 

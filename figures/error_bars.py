@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from data import FACTS
 from experiments import files
+from experiments.recipes import METHODS
 from figures import render, style
 from figures.command import main
-from figures.names import DATASETS, MODELS
 from figures.tables import Filled, score_table
+from models import MODELS
 
-TABLE = score_table("ece_ew", "ECE_EW", "ECE over 15 bins of equal width", table="error_bars")
+TABLE = score_table("ece_ew", "ECE over 15 bins of equal width", table="error_bars")
 
 
 def draw(filled: Filled, figure: Figure) -> None:
@@ -39,8 +41,8 @@ def draw(filled: Filled, figure: Figure) -> None:
                 mean,
                 width,
                 yerr=np.nan_to_num(std),
-                color=style.colour(column.method),
-                hatch=style.HATCHES.get(column.method, ""),
+                color=METHODS[column.method].colour,
+                hatch=METHODS[column.method].hatch,
                 edgecolor="white",
                 error_kw={"ecolor": "0.3", "elinewidth": 0.8, "capsize": 1.5},
                 label=column.title,
@@ -49,7 +51,7 @@ def draw(filled: Filled, figure: Figure) -> None:
         ax.grid(False, axis="x")
     axes[-1].set_xticks(
         np.arange(len(pairs)),
-        [f"{DATASETS.get(dataset, dataset)}\n{MODELS.get(model, model)}" for dataset, model in pairs],
+        [f"{FACTS[dataset].label}\n{MODELS[model].label}" for dataset, model in pairs],
     )
     axes[0].legend(ncols=len(columns), loc="lower center", bbox_to_anchor=(0.5, 1.12), fontsize=7)
 

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from experiments.recipes import METHODS
 from figures import correspondence, curves, style
 from figures.collect import Collection
 from figures.command import main
@@ -30,13 +31,13 @@ def losses(ax: Axes) -> None:
     p = np.linspace(0.005, 0.995, 397)
     shown = {
         "CE": (0.0, {"color": "#000000"}),
-        "FL-3": (3.0, {"color": "#0072B2", "linestyle": style.DASHES["fl3"]}),
-        "InvFL-2": (-2.0, {"color": "#56B4E9", "linestyle": style.DASHES["flsd53"]}),
+        "FL-3": (3.0, {"color": "#0072B2", "linestyle": METHODS["fl3"].dashes}),
+        "InvFL-2": (-2.0, {"color": "#56B4E9", "linestyle": METHODS["flsd53"].dashes}),
     }
     for lam in (1, 10, 100):
         name = f"calfocal{lam}"
         gamma = np.exp(lam * (p - ACCURACY))  # Eq. 2
-        shown[f"CF-{lam}"] = (gamma, {"color": style.COLOURS[name], "linestyle": style.DASHES[name]})
+        shown[f"CF-{lam}"] = (gamma, {"color": METHODS[name].colour, "linestyle": METHODS[name].dashes})
     for label, (gamma, look) in shown.items():
         ax.plot(p, loss(p, gamma), label=label, **look)
     ax.axvline(ACCURACY, **style.ZERO)
@@ -68,7 +69,7 @@ def draw(collection: Collection) -> Figure:
         if ax.get_legend_handles_labels()[0]:
             ax.legend(fontsize=6.5)
     keys = (
-        *(Patch(color=style.COLOURS[column.method], label=column.title) for column in columns),
+        *(Patch(color=METHODS[column.method].colour, label=column.title) for column in columns),
         curves.key("$C_{train}$", **IN_BIN_0["train_true_confidence"]),
         curves.key("$C_{val}$", **IN_BIN_0["val_confidence"]),
         curves.key("$A_{val}$", **IN_BIN_0["val_accuracy"]),

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from experiments.entropy import entropy_auroc, roc
 from experiments.grid import Column
+from experiments.recipes import METHODS
 from experiments.records import Record
 from figures import curves, style
 from figures.collect import Collection
@@ -58,7 +59,7 @@ def panel(ax: Axes, collection: Collection, pair: tuple[str, str], outside: OodS
 
 
 def _look(column: Column) -> dict:
-    return {"color": style.colour(column.method), "linewidth": 1.1}
+    return {"color": METHODS[column.method].colour, "linewidth": 1.1}
 
 
 def _mean_std(values: np.ndarray) -> str:

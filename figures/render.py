@@ -7,8 +7,9 @@ import re
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Sequence
 
-from figures.names import DATASETS, MODELS
+from data import FACTS
 from figures.tables import Filled
+from models import MODELS
 
 # Symbols of the paper, and characters that mean something to LaTeX; of two that begin alike the longer comes first.
 ESCAPES = {
@@ -48,7 +49,7 @@ def markdown(filled: Filled) -> str:
         lines.append("| --- | --- |" + " ---: |" * len(filled.table.columns))
         for (dataset, model), row in filled.cells[block.name].items():
             shown = " | ".join(row[column.key].text(filled.collection.seeds) for column in filled.table.columns)
-            lines.append(f"| {DATASETS.get(dataset, dataset)} | {MODELS.get(model, model)} | {shown} |")
+            lines.append(f"| {FACTS[dataset].label} | {MODELS[model].label} | {shown} |")
         lines.append("")
     return "\n".join([*lines, caption(filled), ""])
 
@@ -69,7 +70,7 @@ def latex(filled: Filled) -> str:
         lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{title}}}}} \\"]
         for (dataset, model), row in filled.cells[block.name].items():
             cells = [row[c.key].text(filled.collection.seeds, r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
-            names = (_escape(DATASETS.get(dataset, dataset)), _escape(MODELS.get(model, model)))
+            names = (_escape(FACTS[dataset].label), _escape(MODELS[model].label))
             lines.append(" & ".join([*names, *(cell.replace("–", "--") for cell in cells)]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
@@ -100,8 +101,8 @@ def html_tables(filled: Filled) -> str:
     for block in filled.table.blocks:
         rows = [
             (
-                DATASETS.get(dataset, dataset),
-                MODELS.get(model, model),
+                FACTS[dataset].label,
+                MODELS[model].label,
                 *(row[column.key].text(filled.collection.seeds, bold="{}") for column in filled.table.columns),
             )
             for (dataset, model), row in filled.cells[block.name].items()

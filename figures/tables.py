@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
+from calibration import SCORES
+from calibration.scores import predictions_of
 from experiments import grid
 from experiments.grid import Column
-from experiments.records import Record
-from figures import paper
+from experiments.records import Record, RecordError
+from figures import cache, paper
 from figures.collect import Collection, Find, collect, how_to_train
 
 
@@ -164,36 +166,66 @@ def to_fill(filled: Filled) -> str:
     return "\n".join(filter(None, lines))
 
 
-def percent(part: str, score: str) -> Callable[[Record], float | None]:
-    """A score of a part of `result.json` in percent, as a function of a record; None where an old record lacks it."""
-    return lambda record: 100 * record.result[part][score] if score in record.result[part] else None
+def shown(part: str, name: str) -> Callable[[Record], float | None]:
+    """A score of a record as readers see it, in its unit's measure.
+
+    Args:
+        part: of `result.json`: "test", or "test_scaled" after temperature scaling.
+        name: a key of `calibration.SCORES`; a record that is older than the score has it from its stored logits.
+
+    Returns:
+        A function of a record; None where its logits are missing or damaged.
+    """
+
+    def score(record: Record) -> float | None:
+        value = record.result[part].get(name)
+        if value is None:
+            value = _from_logits(record, part, name)
+        return None if value is None else SCORES[name].unit.factor * value
+
+    return score
+
+
+def _from_logits(record: Record, part: str, name: str) -> float | None:
+    try:
+        inputs = record.predictions_sha256
+    except RecordError:
+        return None
+    temperature = record.result["temperature"] if part.endswith("_scaled") else 1.0
+
+    def compute() -> float:
+        arrays = record.predictions
+        logits = arrays["test_logits"].astype(np.float64) / temperature
+        return SCORES[name].of(predictions_of(logits, arrays["test_labels"], record.config["recipe"]["num_bins"]))
+
+    code = cache.code("calibration", packages=("numpy", "scipy", "torch"))
+    return cache.number(f"score {name} {temperature} {inputs} {code}", compute)
 
 
 def before_after(score: str) -> tuple[Block, Block]:
-    """Two blocks with a score of `calibration.summary` in percent: before, and after temperature scaling with T."""
+    """Two blocks with a score of `calibration.SCORES`: before, and after temperature scaling with T."""
     return (
-        Block("before", "Before temperature scaling", percent("test", score)),
+        Block("before", "Before temperature scaling", shown("test", score)),
         Block(
             "after",
             "After temperature scaling",
-            percent("test_scaled", score),
+            shown("test_scaled", score),
             temperature=lambda record: record.result["temperature"],
         ),
     )
 
 
-def score_table(name: str, label: str, notes: str, table: str = "") -> Table:
+def score_table(name: str, notes: str, table: str = "") -> Table:
     """A table of one of the scores that every record has, before and after temperature scaling.
 
     Args:
-        name: the score in `calibration.summary`.
-        label: what readers call it.
+        name: the score in `calibration.SCORES`.
         notes: what it is.
         table: the table's name; "" takes the score's.
     """
     return Table(
         name=table or name,
-        title=f"Test {label} (%) before and after temperature scaling",
+        title=f"Test {SCORES[name].header} before and after temperature scaling",
         notes=f"{notes}, on the test set. In round brackets: the temperature T with the lowest ECE_EM on the "
         "validation set, mean over seeds.",
         blocks=before_after(name),
@@ -202,6 +234,6 @@ def score_table(name: str, label: str, notes: str, table: str = "") -> Table:
 
 def ablation_table(name: str, title: str, notes: str) -> Table:
     """A table of ECE_EM before and after temperature scaling, and of the error, over the columns of an ablation."""
-    error = Block("error", "Error", percent("test", "error"))
+    error = Block("error", "Error", shown("test", "error"))
     notes += " ECE_EM (%) over 15 equal-mass bins and error (%), on the test set."
     return Table(name, f"{title}: test ECE_EM and error (%)", notes, (*before_after("ece_em"), error))

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .inputs import InputFacts
+from data.facts import Facts
 
 
 class SequenceClassifier(nn.Module):
@@ -36,7 +36,7 @@ class SequenceClassifier(nn.Module):
         return self.encoder(input_ids=ids, attention_mask=mask.long()).logits.float()
 
 
-def bert(facts: InputFacts, pretrained: str = "bert-base-uncased", download: bool = False) -> nn.Module:
+def bert(facts: Facts, pretrained: str = "bert-base-uncased", download: bool = False) -> nn.Module:
     """A pretrained encoder with a fresh classification head, all of it trained.
 
     Args:
@@ -80,7 +80,7 @@ def bert(facts: InputFacts, pretrained: str = "bert-base-uncased", download: boo
 
 
 def bert_mini(
-    facts: InputFacts,
+    facts: Facts,
     vocab_size: int,
     layers: int = 2,
     hidden: int = 64,

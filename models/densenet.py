@@ -2,11 +2,12 @@
 
 from torch import nn
 
+from data.facts import Facts
+
 from .initialisation import reset_to_default
-from .inputs import InputFacts
 
 
-def densenet121(facts: InputFacts) -> nn.Module:
+def densenet121(facts: Facts) -> nn.Module:
     """DenseNet-121: blocks [6, 12, 24, 16], growth 32, transitions that halve the channels.
 
     The CIFAR form starts with a bare 3x3 convolution of 64 channels (no normalisation, no pooling) and keeps

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from torch import nn
 
+from data.facts import FACTS
+
 from .bert import bert, bert_mini
 from .densenet import densenet121
-from .inputs import INPUTS
 from .resnet import resnet50, resnet110
 from .text_cnn import cnn
 from .wide_resnet import resnet8, wrn10_2, wrn26_10
@@ -19,24 +20,26 @@ class Entry:
     """One line of the table of models.
 
     Attributes:
-        builder: called with the dataset's `InputFacts` and the model's own options as keywords.
-        forms: the input forms it is made for (`InputFacts.form`).
+        builder: called with the dataset's `data.facts.Facts` and the model's own options as keywords.
+        forms: the input forms it is made for (`data.facts.Facts.form`).
+        label: what readers call it.
     """
 
     builder: Callable[..., nn.Module]
     forms: tuple[str, ...]
+    label: str
 
 
 MODELS: dict[str, Entry] = {
-    "resnet50": Entry(resnet50, forms=("cifar", "tiny-imagenet", "imagenet")),
-    "resnet110": Entry(resnet110, forms=("cifar", "tiny-imagenet", "imagenet")),
-    "wrn26-10": Entry(wrn26_10, forms=("cifar",)),
-    "densenet121": Entry(densenet121, forms=("cifar", "imagenet")),
-    "resnet8": Entry(resnet8, forms=("cifar", "digits")),
-    "wrn10-2": Entry(wrn10_2, forms=("cifar", "digits")),
-    "cnn": Entry(cnn, forms=("text", "topics")),
-    "bert": Entry(bert, forms=("text",)),
-    "bert-mini": Entry(bert_mini, forms=("topics",)),
+    "resnet50": Entry(resnet50, forms=("cifar", "tiny-imagenet", "imagenet"), label="ResNet-50"),
+    "resnet110": Entry(resnet110, forms=("cifar", "tiny-imagenet", "imagenet"), label="ResNet-110"),
+    "wrn26-10": Entry(wrn26_10, forms=("cifar",), label="Wide-ResNet-26-10"),
+    "densenet121": Entry(densenet121, forms=("cifar", "imagenet"), label="DenseNet-121"),
+    "resnet8": Entry(resnet8, forms=("cifar", "digits"), label="ResNet-8"),
+    "wrn10-2": Entry(wrn10_2, forms=("cifar", "digits"), label="Wide-ResNet-10-2"),
+    "cnn": Entry(cnn, forms=("text", "topics"), label="CNN"),
+    "bert": Entry(bert, forms=("text",), label="BERT"),
+    "bert-mini": Entry(bert_mini, forms=("topics",), label="BERT-mini"),
 }
 
 
@@ -45,7 +48,7 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
 
     Args:
         model: a name in `MODELS`, e.g. "resnet50".
-        dataset: a name in `INPUTS`, e.g. "cifar10".
+        dataset: a name in `FACTS`, e.g. "cifar10".
         num_classes: width of the logits, >= 1; None takes the dataset's own.
         **options: the model's own options.
 
@@ -56,7 +59,7 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
         ValueError: unknown model, dataset or option, or a model that has no form for the dataset.
     """
     check(model, dataset, options)
-    facts = INPUTS[dataset]
+    facts = FACTS[dataset]
     if num_classes is not None:
         if num_classes < 1:
             raise ValueError(f"num_classes must be >= 1, got {num_classes}")
@@ -67,11 +70,11 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
 def check(model: str, dataset: str, options: Iterable[str] = ()) -> None:
     """Refuse names that `build` would refuse, without building: the same ValueError."""
     valid = options_of(model)
-    if dataset not in INPUTS:
-        raise ValueError(f"unknown dataset {dataset!r}; choose from {', '.join(INPUTS)}")
+    if dataset not in FACTS:
+        raise ValueError(f"unknown dataset {dataset!r}; choose from {', '.join(FACTS)}")
     forms = MODELS[model].forms
-    if INPUTS[dataset].form not in forms:
-        fitting = [name for name, other in INPUTS.items() if other.form in forms]
+    if FACTS[dataset].form not in forms:
+        fitting = [name for name, other in FACTS.items() if other.form in forms]
         raise ValueError(f"model {model!r} has no form for {dataset!r}; it fits {', '.join(fitting)}")
     for option in options:
         if option not in valid:

@@ -2,16 +2,17 @@
 
 from torch import nn
 
+from data.facts import Facts
+
 from .initialisation import reset_to_default
-from .inputs import InputFacts
 
 
-def resnet50(facts: InputFacts) -> nn.Module:
+def resnet50(facts: Facts) -> nn.Module:
     """ResNet-50: bottleneck blocks [3, 4, 6, 3]. Source: He et al. 2016, table 1."""
     return _bottleneck_net(facts, [3, 4, 6, 3])
 
 
-def resnet110(facts: InputFacts) -> nn.Module:
+def resnet110(facts: Facts) -> nn.Module:
     """ResNet-110: bottleneck blocks [3, 4, 26, 3], as in the code of Mukhoti et al. 2020.
 
     He et al.'s CIFAR ResNet-110 is another, thin network of 1.7 M parameters; this one has 45.9 M on CIFAR-10.
@@ -19,7 +20,7 @@ def resnet110(facts: InputFacts) -> nn.Module:
     return _bottleneck_net(facts, [3, 4, 26, 3])
 
 
-def _bottleneck_net(facts: InputFacts, layers: list[int]) -> nn.Module:
+def _bottleneck_net(facts: Facts, layers: list[int]) -> nn.Module:
     """Torchvision's ResNet with the stem and head of `facts.form`; forward: [N, C, H, W] -> logits [N, K]."""
     from torchvision.models.resnet import Bottleneck, ResNet  # takes two seconds to import; texts need none of it
 

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .inputs import InputFacts
+from data.facts import Facts
 
 POOL = 5  # positions a max-pooling sees; its stride is 1
 
@@ -154,7 +154,7 @@ class TextCNN(nn.Module):
 
 
 def cnn(
-    facts: InputFacts,
+    facts: Facts,
     vectors: Tensor | None = None,
     vocab_size: int | None = None,
     embedding_dim: int = 100,

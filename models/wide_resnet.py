@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from .inputs import InputFacts
+from data.facts import Facts
 
 
 class WideResNet(nn.Module):
@@ -43,17 +43,17 @@ class WideResNet(nn.Module):
         return self.fc(self.pool(features).flatten(1))
 
 
-def wrn26_10(facts: InputFacts) -> nn.Module:
+def wrn26_10(facts: Facts) -> nn.Module:
     """WRN-26-10: four blocks a stage, width 10. The field's usual name for it is WRN-28-10."""
     return WideResNet(num_blocks=4, width=10, in_channels=facts.in_channels, num_classes=facts.num_classes)
 
 
-def wrn10_2(facts: InputFacts, stem_stride: int = 1) -> nn.Module:
+def wrn10_2(facts: Facts, stem_stride: int = 1) -> nn.Module:
     """WRN-10-2 in the field's counting: one block a stage, width 2; 0.3 M parameters."""
     return WideResNet(1, 2, facts.in_channels, facts.num_classes, stem_stride)
 
 
-def resnet8(facts: InputFacts, stem_stride: int = 1) -> nn.Module:
+def resnet8(facts: Facts, stem_stride: int = 1) -> nn.Module:
     """The thin ResNet-8: one block a stage, 16, 32 and 64 channels; 0.08 M parameters."""
     return WideResNet(1, 1, facts.in_channels, facts.num_classes, stem_stride)
 

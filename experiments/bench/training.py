@@ -11,6 +11,7 @@ from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+import data
 from data import Splits
 from data.arrays import ArraySplit
 from experiments import checkpoint
@@ -21,7 +22,7 @@ from experiments.grid import Run
 from experiments.speed import choose
 from experiments.trainer import Training
 
-MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
+FACTS = data.FACTS["cifar10"]
 CIFAR_NETS = ("resnet50", "resnet110", "wrn26-10", "densenet121")
 ROOFLINE = dict(zip(CIFAR_NETS, (38_100, 22_500, 19_900, 31_200), strict=True))  # images/s of an H200 in bf16
 
@@ -32,7 +33,7 @@ def random_images(count: int, augmented: bool) -> ArraySplit:
     images = torch.randint(0, 256, (count, 3, 32, 32), generator=draws, dtype=torch.uint8)
     labels = torch.randint(0, 10, (count,), generator=draws)
     options = {"crop_padding": 4, "flip": True} if augmented else {}
-    return ArraySplit(images, labels, tuple("abcdefghij"), MEAN, STD, **options)
+    return ArraySplit(images, labels, tuple("abcdefghij"), FACTS.mean, FACTS.std, **options)
 
 
 def splits(count: int) -> Splits:
@@ -52,7 +53,9 @@ class Pictures(Dataset):
 
         self.images, self.labels = split.images.permute(0, 2, 3, 1).numpy(), split.labels
         crop, flip = transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()
-        self.transform = transforms.Compose([crop, flip, transforms.ToTensor(), transforms.Normalize(MEAN, STD)])
+        self.transform = transforms.Compose(
+            [crop, flip, transforms.ToTensor(), transforms.Normalize(FACTS.mean, FACTS.std)]
+        )
 
     def __len__(self) -> int:
         return len(self.images)

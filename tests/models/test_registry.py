@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models import INPUTS, MODELS, InputFacts, build
+from data import FACTS, Facts
+from models import MODELS, build
 from models.registry import Entry
 
 SIZES = {"digits": 8, "cifar": 32, "tiny-imagenet": 64, "imagenet": 224}
@@ -12,14 +13,14 @@ IMAGE_FORMS = set(SIZES)
 PAIRS = [
     (model, dataset)
     for model, entry in MODELS.items()
-    for dataset, facts in INPUTS.items()
+    for dataset, facts in FACTS.items()
     if facts.form in entry.forms and facts.form in IMAGE_FORMS
 ]
 SMALL = [("resnet8", "digits"), ("wrn10-2", "digits"), ("resnet8", "cifar10"), ("wrn10-2", "cifar100")]
 
 
 def images(dataset: str, batch: int = 2, seed: int = 0) -> torch.Tensor:
-    facts = INPUTS[dataset]
+    facts = FACTS[dataset]
     size = SIZES[facts.form]
     return torch.randn(batch, facts.in_channels, size, size, generator=torch.Generator().manual_seed(seed))
 
@@ -54,7 +55,7 @@ def test_parameter_counts(model, dataset, expected):
 def test_logits_of_every_pair(model, dataset):
     with torch.device("meta"):
         logits = build(model, dataset)(images(dataset).to("meta"))
-    assert logits.shape == (2, INPUTS[dataset].num_classes)
+    assert logits.shape == (2, FACTS[dataset].num_classes)
     assert logits.dtype == torch.float32
 
 
@@ -152,10 +153,10 @@ def test_a_strided_stem_halves_the_image_and_keeps_the_weights(model):
 
 
 def test_an_entry_gets_the_facts_and_its_options(monkeypatch):
-    def builder(facts: InputFacts, width: int = 4):
+    def builder(facts: Facts, width: int = 4):
         return torch.nn.Linear(facts.in_channels, width * facts.num_classes)
 
-    monkeypatch.setitem(MODELS, "linear", Entry(builder, forms=("digits",)))
+    monkeypatch.setitem(MODELS, "linear", Entry(builder, forms=("digits",), label="linear"))
     assert build("linear", "digits", width=2).out_features == 20
     with pytest.raises(ValueError, match="it has width"):
         build("linear", "digits", depth=2)

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from models import INPUTS, MODELS, build
+from data import FACTS
+from models import MODELS, build
 
 PAIRS = [
     ("cnn", "newsgroups", {"vectors": torch.linspace(-1, 1, 30 * 6).view(30, 6), "vocab_size": 30}),
@@ -30,9 +31,9 @@ def test_every_text_model_is_looked_at_here_or_in_its_own_file():
     forms = {"text", "topics"}
     models = {model for model, entry in MODELS.items() if forms & set(entry.forms)}
     assert models == {"cnn", "bert", "bert-mini"}
-    datasets = {dataset for dataset, facts in INPUTS.items() if facts.form in forms}
+    datasets = {dataset for dataset, facts in FACTS.items() if facts.form in forms}
     assert datasets == {"newsgroups", "newsgroups-bydate", "topics"}
-    assert all(INPUTS[dataset].num_classes == 20 for dataset in datasets)
+    assert all(FACTS[dataset].num_classes == 20 for dataset in datasets)
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
