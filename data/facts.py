@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 _CIFAR = {"mean": (0.4914, 0.4822, 0.4465), "std": (0.2023, 0.1994, 0.2010)}  # Mukhoti et al. 2020's, for both
 _IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-_REAL, _EMBEDDED = ("quick", "paper"), ("demo",)
 
 
 @dataclass(frozen=True)
@@ -18,7 +17,6 @@ class Facts:
             head. "imagenet": 224x224, 7x7 stem with max-pooling. "text": ids of words or of a
             pretrained tokenizer. "topics": ids of short texts, for nets small enough for a CPU too.
         num_classes: classes K, the width of the logits.
-        scales: where it is trained.
         size: height and width of an image; 0 for texts.
         mean: of the pixels in [0, 1], one number a channel; () for texts.
         std: likewise.
@@ -28,7 +26,6 @@ class Facts:
     label: str
     form: str
     num_classes: int
-    scales: tuple[str, ...]
     size: int = 0
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -42,13 +39,13 @@ class Facts:
 
 FACTS: dict[str, Facts] = {
     "digits": Facts(
-        "Digits (8x8, noisy)", "digits", 10, _EMBEDDED, 8, (0.305,), (0.376,), ("photos", "noise")
+        "Digits (8x8, noisy)", "digits", 10, 8, (0.305,), (0.376,), ("photos", "noise")
     ),  # mean and std of the 1,797 clean images
-    "cifar10": Facts("CIFAR-10", "cifar", 10, _REAL, 32, **_CIFAR, ood=("svhn", "cifar10-c")),
-    "cifar100": Facts("CIFAR-100", "cifar", 100, _REAL, 32, **_CIFAR),
-    "tiny-imagenet": Facts("Tiny-ImageNet", "tiny-imagenet", 200, _REAL, 64, **_IMAGENET),
-    "imagenet": Facts("ImageNet", "imagenet", 1000, _REAL, 224, **_IMAGENET),
-    "newsgroups": Facts("20 Newsgroups", "text", 20, _REAL),
-    "newsgroups-bydate": Facts("20 Newsgroups (by date)", "text", 20, _REAL),
-    "topics": Facts("Topics (synthetic texts)", "topics", 20, _EMBEDDED),
+    "cifar10": Facts("CIFAR-10", "cifar", 10, 32, **_CIFAR, ood=("svhn", "cifar10-c")),
+    "cifar100": Facts("CIFAR-100", "cifar", 100, 32, **_CIFAR),
+    "tiny-imagenet": Facts("Tiny-ImageNet", "tiny-imagenet", 200, 64, **_IMAGENET),
+    "imagenet": Facts("ImageNet", "imagenet", 1000, 224, **_IMAGENET),
+    "newsgroups": Facts("20 Newsgroups", "text", 20),
+    "newsgroups-bydate": Facts("20 Newsgroups (by date)", "text", 20),
+    "topics": Facts("Topics (synthetic texts)", "topics", 20),
 }

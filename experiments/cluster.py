@@ -11,6 +11,7 @@ from experiments import files, grid
 from experiments.grid import Run
 from experiments.provenance import ROOT
 from experiments.recipes import TABLE_METHODS
+from experiments.scales import SCALES
 
 FOLDER = ROOT / "experiments" / "scripts"
 GENERAL = """\
@@ -47,7 +48,7 @@ def scripts(options: list[str]) -> dict[str, str]:
     """
     every = grid.runs_of("all", "paper")
     texts = {}
-    for dataset, model in grid.PAIRS["paper"]:
+    for dataset, model in SCALES["paper"].pairs:
         name = f"{dataset}_{model}"
         texts[f"{name}.sh"] = _table_script(name, dataset, model, "paper", options)
         runs = [run for run in every if (run.dataset, run.model) == (dataset, model)]
@@ -65,7 +66,7 @@ def scripts(options: list[str]) -> dict[str, str]:
 
 
 def _table_script(name: str, dataset: str, model: str, scale: str, options: list[str]) -> str:
-    seeds = grid.SEEDS[scale]
+    seeds = SCALES[scale].seeds
     product = f"METHODS=({' '.join(TABLE_METHODS)})\nSEEDS=({' '.join(map(str, range(seeds)))})"
     count = len(TABLE_METHODS) * seeds
     title = f"{model} on {dataset}: the {count} runs of the tables, {len(TABLE_METHODS)} methods x {seeds} seeds."
@@ -80,7 +81,7 @@ def _text(
     name: str, title: str, scale: str, dataset: str, model: str, runs: str, count: int, options: list[str]
 ) -> str:
     lines = "".join(f"{option}\n" for option in options)
-    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}\nQUICK_SEEDS={grid.SEEDS['quick']}"
+    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}\nQUICK_SEEDS={SCALES['quick'].seeds}"
     return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
 
 

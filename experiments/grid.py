@@ -1,32 +1,14 @@
 """Which runs exist: the dataset-model pairs, methods and seeds of every table, at every scale."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from experiments import recipes
+from experiments import recipes, scales
 from experiments.overrides import normalise
 from experiments.recipes import METHODS, TABLE_METHODS, Recipe
-
-_CIFAR_MODELS = ("resnet50", "resnet110", "wrn26-10", "densenet121")
-_PAPER_PAIRS = (
-    *(("cifar10", model) for model in _CIFAR_MODELS),
-    *(("cifar100", model) for model in _CIFAR_MODELS),
-    ("tiny-imagenet", "resnet50"),
-    ("tiny-imagenet", "resnet110"),
-    ("imagenet", "resnet50"),
-    ("imagenet", "resnet110"),
-    ("imagenet", "densenet121"),
-    ("newsgroups", "cnn"),
-    ("newsgroups", "bert"),
-)
-PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
-    "demo": (("digits", "resnet8"), ("digits", "wrn10-2"), ("topics", "cnn"), ("topics", "bert-mini")),
-    "quick": _PAPER_PAIRS,
-    "paper": _PAPER_PAIRS,
-}
-SEEDS = {"demo": 3, "quick": 3, "paper": 5}  # runs a cell
+from experiments.scales import SCALES, Pair
 
 
 @dataclass(frozen=True)
@@ -62,60 +44,42 @@ class Experiment:
 
     Attributes:
         columns: what is compared.
-        pairs: the dataset-model pairs by scale; those that are not named have all of `PAIRS`.
-        seeds: runs a cell by scale; those that are not named have `SEEDS`.
+        pairs: of the paper, for which a scale may have stand-ins; (): all of the scale's.
+        seeds: runs a cell: "all" or "few" of the scale's, or "one".
     """
 
     columns: tuple[Column, ...]
-    pairs: dict[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
-    seeds: dict[str, int] = field(default_factory=dict)
+    pairs: tuple[Pair, ...] = ()
+    seeds: str = "all"
 
-    def pairs_at(self, scale: str) -> tuple[tuple[str, str], ...]:
+    def pairs_at(self, scale: str) -> tuple[Pair, ...]:
         """The pairs at a scale."""
-        return self.pairs.get(scale, PAIRS[scale])
+        return SCALES[scale].pairs_for(self.pairs)
 
     def seeds_at(self, scale: str) -> int:
         """The number of seeds at a scale."""
-        return self.seeds.get(scale, SEEDS[scale])
+        return {"all": SCALES[scale].seeds, "few": SCALES[scale].ablation_seeds, "one": 1}[self.seeds]
 
 
 def _methods(*names: str) -> tuple[Column, ...]:
     return tuple(Column(name) for name in names)
 
 
-def _ablation(option: str, symbol: str, *values: str) -> Experiment:
-    """AdaFocal with one option of its loss at several values, on one pair; at the demo's scale with one seed."""
+def _ablation(option: str, symbol: str, *values: str, pairs: tuple[Pair, ...] = ()) -> Experiment:
+    """AdaFocal with one option of its loss at several values, on one pair unless more are named."""
     columns = tuple(
         Column("adafocal", (f"loss_options.{option}={value}",), f"{symbol} = {'∞' if value == 'inf' else value}")
         for value in values
     )
-    return Experiment(columns, _ONE_PAIR, {"demo": 1})
-
-
-def _pair(demo: tuple[str, str], real: tuple[str, str]) -> dict[str, tuple[tuple[str, str], ...]]:
-    return {"demo": (demo,), "quick": (real,), "paper": (real,)}
-
-
-def _two_pairs(dataset: str, first: str, second: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    real = ((dataset, first), (dataset, second))
-    return {"demo": (("digits", "resnet8"), ("digits", "wrn10-2")), "quick": real, "paper": real}
+    return Experiment(columns, pairs or _ONE_PAIR, "few")
 
 
 _TEXTS = ("newsgroups", "cnn")
-_ONE_PAIR = _pair(("digits", "resnet8"), ("cifar10", "resnet50"))
+_ONE_PAIR = (("cifar10", "resnet50"),)
 # The paper's figures over epochs show one net; 20 Newsgroups is ours, for a CPU is enough for it.
-_TWO_DATASETS = {
-    "demo": (("digits", "resnet8"), ("topics", "cnn")),
-    **dict.fromkeys(("quick", "paper"), (("cifar10", "resnet50"), _TEXTS)),
-}
-_EVERY_DATASET = {
-    "demo": PAIRS["demo"],
-    **dict.fromkeys(
-        ("quick", "paper"),
-        (*((dataset, "resnet50") for dataset in ("cifar10", "cifar100", "tiny-imagenet", "imagenet")), _TEXTS),
-    ),
-}
-_ONE_SEED = dict.fromkeys(SEEDS, 1)
+_TWO_DATASETS = (*_ONE_PAIR, _TEXTS)
+_EVERY_DATASET = (*((name, "resnet50") for name in ("cifar10", "cifar100", "tiny-imagenet", "imagenet")), _TEXTS)
+_OOD_PAIRS = (("cifar10", "resnet110"), ("cifar10", "wrn26-10"))
 _EARLY_SWITCH = Column("adafocal", ("loss_options.switch_threshold=0.5",), "AdaFocal, S_th = 0.5", ("imagenet",))
 _TABLE = Experiment(_methods(*TABLE_METHODS))
 _CALFOCAL = tuple(
@@ -125,43 +89,32 @@ _CALFOCAL = tuple(
 )
 _FOCAL = _methods("ce", "fl3", "fl4", "fl5", "flsd53")
 _GAMMAS = _methods("ce", "fl3", "fl5")  # focal loss with gamma 0, 3, 5
+_SWITCHES = (*_methods("ce", "flsd53", "adafocal"), _EARLY_SWITCH)
 # A new table or figure is a line here; the launcher, the tables and the tests all read it.
 EXPERIMENTS: dict[str, Experiment] = {
     **dict.fromkeys(("table1", "table2", "table3", "table4"), _TABLE),
-    **dict.fromkeys(
-        ("ece_ew", "ece_debias", "ece_sweep_ew", "ece_sweep_em", "error_bars", "scores", "posthoc"), _TABLE
-    ),
-    "table8": Experiment(
-        _methods("ce", "brier", "mmce", "ls", "fl3", "flsd53", "adafocal"),
-        _two_pairs("cifar10", "resnet110", "wrn26-10"),
-    ),
+    **dict.fromkeys(("ece_ew", "ece_debias", "ece_sweep_ew", "ece_sweep_em"), _TABLE),
+    **dict.fromkeys(("error_bars", "scores", "posthoc"), _TABLE),
+    "table8": Experiment(_methods("ce", "brier", "mmce", "ls", "fl3", "flsd53", "adafocal"), _OOD_PAIRS),
     "ablation_bins": _ablation("num_bins", "M", "5", "10", "15", "20", "30", "50"),
     "ablation_gamma_max": _ablation("gamma_max", "γ_max", "20", "50", "inf"),
-    "ablation_switch": replace(
-        _ablation("switch_threshold", "S_th", "0.2", "0.5"),
-        pairs=_ONE_PAIR | {scale: (*_ONE_PAIR[scale], ("imagenet", "resnet50")) for scale in ("quick", "paper")},
+    "ablation_switch": _ablation(
+        "switch_threshold", "S_th", "0.2", "0.5", pairs=(*_ONE_PAIR, ("imagenet", "resnet50"))
     ),
     "ablation_lambda": _ablation("lam", "λ", "0.5", "1", "2", "5"),
-    "calfocal": Experiment((*_CALFOCAL, Column("adafocal")), _ONE_PAIR, {"demo": 1}),
-    "fig1": Experiment(_FOCAL, _TWO_DATASETS, _ONE_SEED),
-    "fig2": Experiment(_GAMMAS, _TWO_DATASETS, _ONE_SEED),
-    "fig3": Experiment(_methods("ce", "flsd53", "calfocal1", "calfocal10", "calfocal100"), _ONE_PAIR, {"demo": 1}),
-    "fig4": Experiment((*_methods("ce", "flsd53", "adafocal"), _EARLY_SWITCH), _EVERY_DATASET),
-    "fig5": Experiment(
-        (*_methods("ce", "flsd53", "adafocal"), _EARLY_SWITCH),
-        {
-            "demo": _TWO_DATASETS["demo"],
-            **dict.fromkeys(("quick", "paper"), (("cifar10", "resnet50"), ("imagenet", "resnet50"), _TEXTS)),
-        },
-        _ONE_SEED,
-    ),
-    "fig6": Experiment(_methods("fl3", "flsd53", "adafocal"), _two_pairs("cifar10", "resnet110", "wrn26-10")),
-    "fig7": Experiment(_FOCAL, _ONE_PAIR, _ONE_SEED),
-    **dict.fromkeys(("fig8", "fig9", "fig10"), Experiment(_GAMMAS, _ONE_PAIR, _ONE_SEED)),
-    "fig11": Experiment(_GAMMAS, _pair(("digits", "wrn10-2"), ("cifar100", "resnet50")), _ONE_SEED),
-    "fig12": Experiment(_GAMMAS, _pair(("topics", "cnn"), ("cifar100", "wrn26-10")), _ONE_SEED),
-    "fig13": Experiment(_GAMMAS, _pair(("topics", "bert-mini"), ("tiny-imagenet", "resnet50")), _ONE_SEED),
-    "reliability": Experiment(_methods(*TABLE_METHODS), _EVERY_DATASET, _ONE_SEED),
+    "calfocal": Experiment((*_CALFOCAL, Column("adafocal")), _ONE_PAIR, "few"),
+    "fig1": Experiment(_FOCAL, _TWO_DATASETS, "one"),
+    "fig2": Experiment(_GAMMAS, _TWO_DATASETS, "one"),
+    "fig3": Experiment(_methods("ce", "flsd53", "calfocal1", "calfocal10", "calfocal100"), _ONE_PAIR, "few"),
+    "fig4": Experiment(_SWITCHES, _EVERY_DATASET),
+    "fig5": Experiment(_SWITCHES, (*_ONE_PAIR, ("imagenet", "resnet50"), _TEXTS), "one"),
+    "fig6": Experiment(_methods("fl3", "flsd53", "adafocal"), _OOD_PAIRS),
+    "fig7": Experiment(_FOCAL, _ONE_PAIR, "one"),
+    **dict.fromkeys(("fig8", "fig9", "fig10"), Experiment(_GAMMAS, _ONE_PAIR, "one")),
+    "fig11": Experiment(_GAMMAS, (("cifar100", "resnet50"),), "one"),
+    "fig12": Experiment(_GAMMAS, (("cifar100", "wrn26-10"),), "one"),
+    "fig13": Experiment(_GAMMAS, (("tiny-imagenet", "resnet50"),), "one"),
+    "reliability": Experiment(_methods(*TABLE_METHODS), _EVERY_DATASET, "one"),
 }
 
 
@@ -222,8 +175,8 @@ def experiment(name: str, scale: str) -> Experiment:
     Raises:
         ValueError: an unknown scale or name (the message lists the choices).
     """
-    if scale not in PAIRS:
-        raise ValueError(f"unknown scale {scale!r}: choose from {', '.join(PAIRS)}")
+    if scale not in SCALES:
+        raise ValueError(f"unknown scale {scale!r}: choose from {', '.join(SCALES)}")
     if name not in EXPERIMENTS:
         raise ValueError(f"unknown table or figure {name!r}: choose from {', '.join(EXPERIMENTS)}")
     return EXPERIMENTS[name]
@@ -232,10 +185,10 @@ def experiment(name: str, scale: str) -> Experiment:
 def add_selection(parser) -> None:
     """The options with which a command says which runs it is about."""
     parser.add_argument("--for", dest="name", default="table1", help=f"one of {', '.join(EXPERIMENTS)}, or all")
-    parser.add_argument("--scale", default="demo", help=f"one of {', '.join(PAIRS)} (default: demo)")
+    scales.add_option(parser)
 
 
-def cell(name: str, scale: str, pair: tuple[str, str], column: Column) -> list[Run]:
+def cell(name: str, scale: str, pair: Pair, column: Column) -> list[Run]:
     """The runs of one cell of a table or figure, a seed each; none where the column is not for this dataset."""
     if column.datasets and pair[0] not in column.datasets:
         return []

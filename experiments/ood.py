@@ -16,7 +16,7 @@ import torch
 from tqdm import tqdm
 
 import data
-from experiments import checkpoint, files, grid, records
+from experiments import checkpoint, files, grid, records, scales
 from experiments.build import build_model
 from experiments.entropy import entropy, entropy_auroc, roc
 from experiments.evaluate import predict
@@ -267,7 +267,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--set", metavar="KEY=VALUE", action="append", dest="overrides", help="of one run: what it was trained with"
     )
-    parser.add_argument("--scale", default="paper", help=f"one of {', '.join(grid.PAIRS)} (default: paper)")
+    scales.add_option(parser)
     sets = "; ".join(f"{name} (for {', '.join(loader.fits)})" for name, loader in data.OOD.items())
     parser.add_argument(
         "--ood",
@@ -286,6 +286,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments().parse_args(arguments)
     try:
         options.device = pick_device(options.device)
+        options.scale = scales.resolve(options)
         of_one = {f"--{name}": getattr(options, name) for name in ("dataset", "model", "method")}
         if options.name:
             for option, value in {**of_one, "--seed": options.seed, "--set": options.overrides}.items():

@@ -19,8 +19,8 @@ import data
 import losses
 import models
 from experiments.overrides import override
+from experiments.scales import SCALES
 
-SCALES = ("demo", "quick", "paper")
 KEEP = ("last", "best")
 OPTIMIZERS = ("sgd", "adam", "adamw")
 SCHEDULES = ("milestones", "linear")
@@ -252,7 +252,7 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
         dataset: a name in `data.DATASETS`.
         model: a name in `models.MODELS`.
         method: a key of `METHODS`.
-        scale: "demo" (embedded data), "quick" (a fifth of the paper's epochs) or "paper".
+        scale: a key of `scales.SCALES`.
         overrides: "key=value" texts, see `override`.
 
     Raises:
@@ -265,9 +265,9 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
     _choose("model", model, models.MODELS)
     _choose("method", method, METHODS)
     _choose("scale", scale, SCALES)
-    if scale not in data.FACTS[dataset].scales:
-        fits = [name for name in _DATASETS if scale in data.FACTS[name].scales]
-        raise ValueError(f"dataset {dataset!r} has no recipe at scale {scale!r}: choose from {', '.join(fits)}")
+    if dataset not in SCALES[scale].datasets:
+        fits = ", ".join(SCALES[scale].datasets)
+        raise ValueError(f"dataset {dataset!r} has no recipe at scale {scale!r}: choose from {fits}")
     chosen = METHODS[method]
     names = {"dataset": dataset, "model": model, "method": method, "scale": scale}
     settings = {
@@ -281,10 +281,9 @@ def recipe(dataset: str, model: str, method: str, scale: str, overrides: tuple[s
             for name, value in what.items():
                 settings[name] = {**settings.get(name, {}), **value} if isinstance(value, dict) else value
     made = Recipe(**names, **settings)
-    if scale == "quick":
-        made = dataclasses.replace(
-            made, epochs=max(1, made.epochs // 5), milestones=tuple(epoch // 5 for epoch in made.milestones)
-        )
+    if (divisor := SCALES[scale].divisor) > 1:
+        milestones = tuple(epoch // divisor for epoch in made.milestones)
+        made = dataclasses.replace(made, epochs=max(1, made.epochs // divisor), milestones=milestones)
     for text in overrides:
         made = override(made, text)
     return check(made)

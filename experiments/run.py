@@ -16,10 +16,11 @@ from multiprocessing import connection
 
 from tqdm import tqdm
 
-from experiments import grid, records
+from experiments import grid, records, scales
 from experiments.grid import Run
 from experiments.progress import until_nobody_reads
 from experiments.records import Record
+from experiments.scales import SCALES
 from experiments.signals import noticed
 from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_common_options, pick_device, train
 from experiments.trainer import Preempted
@@ -177,6 +178,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _arguments().parse_args(arguments)
     try:
         options.device = pick_device(options.device)
+        options.scale = scales.resolve(options)
         wanted = grid.runs_of(options.name, options.scale)
         if options.seeds is not None:
             if options.seeds < 1:
@@ -191,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
                     raise ValueError(f"--{name} {choice} is no part of it: choose from {', '.join(map(str, known))}")
                 wanted = [run for run in wanted if getattr(run, name) == choice]
         if options.workers is None:
-            options.workers = (os.cpu_count() or 1) if options.scale == "demo" and options.device == "cpu" else 1
+            options.workers = (os.cpu_count() or 1) if SCALES[options.scale].trains and options.device == "cpu" else 1
         if options.workers < 1:
             raise ValueError(f"--workers must be >= 1, got {options.workers}")
     except ValueError as error:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from experiments import checkpoint, files, grid, records
+from experiments import checkpoint, files, grid, records, scales
 from experiments.grid import Run
 from experiments.lock import Owner, holder
 from experiments.progress import until_nobody_reads
@@ -221,7 +221,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _arguments().parse_args(arguments)
     try:
-        wanted = grid.runs_of(options.name, options.scale)
+        wanted = grid.runs_of(options.name, scales.resolve(options))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 import data
-from experiments import checkpoint, distributed, files, records, status
+from experiments import checkpoint, distributed, files, records, scales, status
 from experiments.distributed import ALONE, World
 from experiments.grid import Run
 from experiments.lock import RunIsLocked, only_writer
 from experiments.progress import EpochProgress
-from experiments.recipes import METHODS, SCALES
+from experiments.recipes import METHODS
 from experiments.signals import noticed
 from experiments.speed import choose
 from experiments.trainer import CannotResume, Preempted, Training, TrainingDiverged
@@ -201,12 +201,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--model", required=True, help=f"one of {', '.join(MODELS)}")
     parser.add_argument("--method", required=True, help=f"one of {', '.join(METHODS)}")
     parser.add_argument("--seed", type=int, default=0, help="of initialisation, order and augmentation (default: 0)")
-    parser.add_argument(
-        "--scale",
-        default="paper",
-        help=f"one of {', '.join(SCALES)}: embedded data in minutes, a fifth of the paper's epochs, the paper's "
-        "settings (default: paper)",
-    )
+    scales.add_option(parser)
     parser.add_argument(
         "--set",
         metavar="KEY=VALUE",
@@ -234,7 +229,9 @@ def main(arguments: list[str] | None = None) -> int:
         overrides = list(options.overrides)
         if options.pretrained:
             overrides.append(f"pretrained={options.pretrained.absolute().name}")
-        run = Run.make(options.scale, options.dataset, options.model, options.method, options.seed, tuple(overrides))
+        run = Run.make(
+            scales.resolve(options), options.dataset, options.model, options.method, options.seed, tuple(overrides)
+        )
         device = pick_device(options.device)
         recipe = run.recipe
         first = int(os.environ.get("RANK", "0")) == 0

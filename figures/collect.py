@@ -18,7 +18,7 @@ class Collection:
 
     Attributes:
         name: the table's or figure's key in `grid.EXPERIMENTS`.
-        scale: one of `grid.PAIRS`.
+        scale: one of `scales.SCALES`.
         found: every run that it is made from, with its record or None.
         runs: the folder of the user's records, where it is known.
     """
@@ -107,7 +107,7 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
 
     Args:
         name: its key in `grid.EXPERIMENTS`.
-        scale: one of `grid.PAIRS`.
+        scale: one of `scales.SCALES`.
         find: gives the record of a run, or the folder of the records.
         needs: the parts of a record without which it is left out, with a warning; attributes of `Record`.
 

@@ -4,14 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from experiments import grid
+from experiments import scales
 from figures import cache, products
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """The options that all of them take."""
     arguments = argparse.ArgumentParser(prog=prog, description=description)
-    arguments.add_argument("--scale", default="demo", help=f"one of {', '.join(grid.PAIRS)} (default: demo)")
+    scales.add_option(arguments)
     arguments.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="records (default: runs/)")
     arguments.add_argument(
         "--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)"
@@ -31,6 +31,7 @@ def main(name: str, arguments: list[str] | None = None) -> int:
     """
     source = products.module(name)
     options = parser(f"python -m figures.{name}", f"{source.__doc__} From run records.").parse_args(arguments)
+    options.scale = scales.resolve(options)
     folder = options.out / options.scale
     cache.use(options.out / ".cache")
     try:

@@ -52,7 +52,7 @@ def make(source: ModuleType, scale: str, find: Find | Path, folder: Path) -> Mad
 
     Args:
         source: its module.
-        scale: one of `grid.PAIRS`.
+        scale: one of `scales.SCALES`.
         find: gives the record of a run, or the folder of the records.
         folder: where to write; made where it is missing.
 

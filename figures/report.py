@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments import files, grid
+from experiments import files, grid, scales
 from experiments.records import Record
 from figures import cache, command, products, render
 from figures.collect import Reader
@@ -98,6 +98,7 @@ def main(arguments: list[str] | None = None) -> int:
         "python -m figures.report", "Every table and figure of a scale, and a page with all of them."
     )
     options = parser.parse_args(arguments)
+    options.scale = scales.resolve(options)
     folder = options.out / options.scale
     cache.use(options.out / ".cache")
     find = Reader(options.runs)  # reads each record once

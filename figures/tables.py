@@ -109,7 +109,7 @@ def fill(table: Table, scale: str, find: Find | Path) -> Filled:
 
     Args:
         table: the table.
-        scale: one of `grid.PAIRS`.
+        scale: one of `scales.SCALES`.
         find: gives the record of a run, or the folder of the records.
 
     Raises:

@@ -3,16 +3,17 @@
 from functools import partial
 
 from experiments import grid
+from experiments.scales import SCALES
 from figures.claims import bins, scores
 from figures.claims.claim import NOTHING, Claim, Finding
-from figures.claims.published import label, measured, table
+from figures.claims.published import COUNTED, label, measured, table
 
 __all__ = ["CLAIMS", "Claim", "Finding", "status", "verdicts"]
 
 _METHODS = tuple(map(label, grid.TABLE_METHODS))
 _LOWEST = ("scale", "pair", "lowest mean", "seeds", "its ECE_EM (%)", "AdaFocal's (%)")
 _ABLATION = ("scale", "pair", "setting", "seeds", "ECE_EM (%)", "error (%)")
-_DIFFERENCES = [scores.papers_difference(pair) for pair in grid.PAIRS["paper"]]
+_DIFFERENCES = [scores.papers_difference(pair) for pair in SCALES["paper"].pairs]
 
 CLAIMS: dict[str, Claim] = {
     "lowest_before": Claim(
@@ -110,7 +111,7 @@ CLAIMS: dict[str, Claim] = {
 
 def verdicts() -> str:
     """All verdicts at the paper's pairs and at the smaller scales, in a Markdown table."""
-    scales = ("paper", "demo")
+    scales = COUNTED
     rows = []
     for number, claim in enumerate(CLAIMS.values(), start=1):
         found = claim.findings()
@@ -122,4 +123,4 @@ def status() -> str:
     """One line: how many pairs are measured, and how many claims have which verdict at the paper's scale."""
     found = [claim.findings()["paper"].verdict for claim in CLAIMS.values()]
     counts = ", ".join(f"{found.count(name)} {name}" for name in ("reproduced", "partly", "not reproduced", "open"))
-    return f"{len(measured('paper'))} of {len(grid.PAIRS['paper'])} dataset-model pairs measured; claims: {counts}."
+    return f"{len(measured('paper'))} of {len(SCALES['paper'].pairs)} dataset-model pairs measured; claims: {counts}."

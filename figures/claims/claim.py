@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from figures.claims.published import SCALES, table
+from figures.claims.published import COUNTED, table
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Claim:
     shown_by: tuple[str, ...]
     header: tuple[str, ...]
     check: Callable[[str], Finding]
-    scales: tuple[str, ...] = SCALES
+    scales: tuple[str, ...] = COUNTED
 
     def findings(self) -> dict[str, Finding]:
         """What was found, by scale."""

@@ -11,10 +11,10 @@ from experiments.frame import frame
 from experiments.grid import Column, Run
 from experiments.recipes import METHODS
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, Record
+from experiments.scales import SCALES, Pair
 
-SCALES = ("paper", "demo")  # whose records count for a claim, the most telling first
+COUNTED = ("paper", "demo")  # scales whose records count for a claim, the most telling first
 NEWSGROUPS = ("newsgroups", "cnn")
-Pair = tuple[str, str]
 Values = dict[str, list[float]]  # a score of one pair's runs, by method, a value a seed
 
 
@@ -43,7 +43,7 @@ def values(scale: str, pair: Pair, column: str, overrides: str = "") -> Values:
 
 def measured(scale: str) -> list[Pair]:
     """The pairs of a scale's tables that have runs of every method."""
-    return [pair for pair in grid.PAIRS[scale] if all(values(scale, pair, "test_error").values())]
+    return [pair for pair in SCALES[scale].pairs if all(values(scale, pair, "test_error").values())]
 
 
 def column_values(scale: str, pair: Pair, column: Column, score: str) -> list[float]:

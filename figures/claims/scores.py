@@ -6,6 +6,7 @@ from statistics import mean, stdev
 import numpy as np
 
 from experiments import grid
+from experiments.scales import SCALES
 from figures import calibrated, paper
 from figures.claims.claim import Finding
 from figures.claims.published import (
@@ -46,7 +47,7 @@ def lowest_ece(column: str, needed: int, scale: str) -> Finding:
         rows.append(
             [pair_name(pair), label(best), seeds(methods), percent(methods[best]), percent(methods["adafocal"])]
         )
-    pairs = len(grid.PAIRS[scale])
+    pairs = len(SCALES[scale].pairs)
     return Finding(held, len(rows), pairs, needed if scale == "paper" else 0, rows)
 
 
@@ -58,7 +59,7 @@ def temperatures(scale: str) -> Finding:
         ours = mean(methods["adafocal"])
         held += abs(ours - 1) <= 0.2 + 1e-9
         rows.append([pair_name(pair), seeds(methods), f"{mean(methods['ce']):.2f}", f"{ours:.2f}"])
-    return Finding(held, len(rows), len(grid.PAIRS[scale]), rows=rows)
+    return Finding(held, len(rows), len(SCALES[scale].pairs), rows=rows)
 
 
 def papers_difference(pair: Pair) -> float:
@@ -70,14 +71,14 @@ def papers_difference(pair: Pair) -> float:
 
 def errors(scale: str) -> Finding:
     """AdaFocal's error exceeds cross entropy's by no more than anywhere in the paper."""
-    worst, rows, held = max(map(papers_difference, grid.PAIRS["paper"])), [], 0
+    worst, rows, held = max(map(papers_difference, SCALES["paper"].pairs)), [], 0
     for pair in measured(scale):
         methods = values(scale, pair, "test_error")
         difference = 100 * (mean(methods["adafocal"]) - mean(methods["ce"]))
         held += difference <= worst
         shown = percent(methods["ce"]), percent(methods["adafocal"]), f"{difference:+.2f}"
         rows.append([pair_name(pair), seeds(methods), *shown])
-    return Finding(held, len(rows), len(grid.PAIRS[scale]), rows=rows)
+    return Finding(held, len(rows), len(SCALES[scale].pairs), rows=rows)
 
 
 def newsgroups_cells(score: str, prefix: str = "") -> dict[str, tuple[list[float], float]]:
@@ -134,7 +135,7 @@ def after_calibration(scale: str) -> Finding:
                 shown.append(percent(scores))
             rows.append([pair_name(pair), name, *shown])
         held += min(best, key=best.get) == "adafocal"
-    return Finding(held, len(rows) // 3, len(grid.PAIRS[scale]), 14 if scale == "paper" else 0, rows)
+    return Finding(held, len(rows) // 3, len(SCALES[scale].pairs), 14 if scale == "paper" else 0, rows)
 
 
 def out_of_distribution(scale: str) -> Finding:

@@ -10,6 +10,7 @@ import pytest
 
 from experiments import cluster, grid
 from experiments.grid import Run
+from experiments.scales import SCALES
 from experiments.train import _arguments
 from tests.experiments.test_interrupts import heed_interrupts
 
@@ -53,7 +54,7 @@ def as_run(line: str) -> Run:
 def test_the_scripts_are_those_of_the_grid():
     on_disk = {path.name: path.read_text() for path in cluster.FOLDER.glob("*_*.sh")}
     assert on_disk == cluster.scripts(cluster.cluster_options()), "stale: call `make scripts`"
-    for dataset, model in grid.PAIRS["paper"]:
+    for dataset, model in SCALES["paper"].pairs:
         assert f"{dataset}_{model}.sh" in on_disk
 
 

@@ -2,10 +2,11 @@ import dataclasses
 
 import pytest
 
-from experiments import grid, recipes
+from experiments import grid
 from experiments.grid import Run
 from experiments.overrides import normalise, override
 from experiments.recipes import METHODS, TABLE_METHODS, recipe
+from experiments.scales import SCALES
 
 
 def test_cifar_recipe_is_the_published_one():
@@ -55,10 +56,10 @@ def test_quick_is_a_fifth_of_the_paper():
     )
 
 
-@pytest.mark.parametrize("scale", recipes.SCALES)
+@pytest.mark.parametrize("scale", SCALES)
 def test_every_cell_of_the_grid_has_a_recipe(scale):
     runs = grid.runs_of("table1", scale)
-    assert len(runs) == len(set(runs)) == len(grid.PAIRS[scale]) * len(TABLE_METHODS) * grid.SEEDS[scale]
+    assert len(runs) == len(set(runs)) == len(SCALES[scale].pairs) * len(TABLE_METHODS) * SCALES[scale].seeds
     for run in runs:
         assert run.recipe.epochs > 0
         assert all(milestone < run.recipe.epochs for milestone in run.recipe.milestones)

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from experiments import checkpoint, grid, records, status, train
 from experiments.grid import Run
 from experiments.lock import only_writer
+from experiments.scales import SCALES
 from experiments.status import ERROR, clear_failure, hours_left, hours_spent, main, note_failure, statuses
 from tests.experiments.tiny import tiny_run
 
@@ -43,8 +45,9 @@ def finish(runs, run: Run, seconds: float | None, device: str = "an abacus"):
 @pytest.fixture
 def runs(monkeypatch, tmp_path):
     """Two pairs, two seeds, no published record."""
-    monkeypatch.setitem(grid.PAIRS, "paper", (("cifar10", "resnet50"), ("cifar100", "wrn26-10")))
-    monkeypatch.setitem(grid.SEEDS, "paper", 2)
+    monkeypatch.setitem(
+        SCALES, "paper", replace(SCALES["paper"], pairs=(("cifar10", "resnet50"), ("cifar100", "wrn26-10")), seeds=2)
+    )
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
     return tmp_path / "runs"
 

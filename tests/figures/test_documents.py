@@ -12,6 +12,7 @@ from experiments.frame import frame
 from experiments.grid import Run
 from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
+from experiments.scales import SCALES
 from figures import documents
 from figures.claims import CLAIMS, Finding, published, scores, status, verdicts
 
@@ -97,7 +98,7 @@ def made_up_runs(monkeypatch):
         return {name: [ours, ours] if name == "adafocal" else [0.05, 0.07] for name in grid.TABLE_METHODS}
 
     monkeypatch.setattr(scores, "values", values)
-    monkeypatch.setattr(scores, "measured", lambda scale: list(grid.PAIRS[scale]))
+    monkeypatch.setattr(scores, "measured", lambda scale: list(SCALES[scale].pairs))
 
 
 def test_lowest_ece(made_up_runs):
@@ -108,7 +109,7 @@ def test_lowest_ece(made_up_runs):
 
 
 def test_errors_are_compared_with_the_papers_worst_difference(made_up_runs):
-    worst = max(map(scores.papers_difference, grid.PAIRS["paper"]))
+    worst = max(map(scores.papers_difference, SCALES["paper"].pairs))
     assert worst == pytest.approx(2.59)
     found = scores.errors("demo")  # -5 points on one net, +3 on the others
     assert [row[-1] for row in found.rows] == ["-5.00", "+3.00", "+3.00", "+3.00"]
@@ -117,7 +118,7 @@ def test_errors_are_compared_with_the_papers_worst_difference(made_up_runs):
 
 def test_temperatures_count_within_a_fifth_of_one(monkeypatch):
     temperatures = iter([0.8, 1.2, 1.21, 1.0])
-    monkeypatch.setattr(scores, "measured", lambda scale: list(grid.PAIRS[scale]))
+    monkeypatch.setattr(scores, "measured", lambda scale: list(SCALES[scale].pairs))
     monkeypatch.setattr(scores, "values", lambda *_: {"ce": [2.0], "adafocal": [next(temperatures)]})
     assert (scores.temperatures("demo").held, scores.temperatures.__name__) == (3, "temperatures")
 
@@ -156,7 +157,7 @@ def test_every_claim_names_make_targets():
 
 def test_the_status_counts_the_verdicts_at_the_papers_scale():
     counts = list(map(int, re.findall(r"\d+", status())))
-    assert counts[1] == len(grid.PAIRS["paper"])
+    assert counts[1] == len(SCALES["paper"].pairs)
     assert sum(counts[2:]) == len(CLAIMS)
     assert len(verdicts().splitlines()) == len(CLAIMS) + 2
 

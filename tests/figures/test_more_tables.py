@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from calibration import ece_em, top_label
 from experiments import files, grid, records
 from experiments.grid import Run
+from experiments.scales import SCALES
 from figures import calibrated, error_bars, products, style
 from figures.command import main
 from figures.render import html_tables, latex, markdown
@@ -37,7 +39,7 @@ def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     """CE and AdaFocal on the first pair of the demo, two seeds, with predictions."""
-    monkeypatch.setitem(grid.SEEDS, "demo", 2)
+    monkeypatch.setitem(SCALES, "demo", replace(SCALES["demo"], seeds=2))
     folder = tmp_path / "runs"
     for method in ("ce", "adafocal"):
         for seed in range(2):

@@ -3,12 +3,14 @@
 import csv
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
-from experiments import grid, records
+from experiments import records
 from experiments.grid import Run
 from experiments.recipes import TABLE_METHODS
+from experiments.scales import SCALES
 from figures import paper, render
 from figures.command import main
 from figures.table1 import TABLE as TABLE1
@@ -32,8 +34,9 @@ def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature
 
 @pytest.fixture
 def small_grid(monkeypatch):
-    monkeypatch.setitem(grid.PAIRS, "paper", (("cifar10", "resnet50"), ("cifar100", "wrn26-10")))
-    monkeypatch.setitem(grid.SEEDS, "paper", 2)
+    monkeypatch.setitem(
+        SCALES, "paper", replace(SCALES["paper"], pairs=(("cifar10", "resnet50"), ("cifar100", "wrn26-10")), seeds=2)
+    )
 
 
 @pytest.fixture

@@ -3,17 +3,19 @@
 import json
 import random
 import shutil
+from dataclasses import replace
 from statistics import mean
 
 import pytest
 
 from experiments import grid, records
+from experiments.scales import SCALES
 from figures.command import main
 from figures.table1 import TABLE
 from figures.tables import fill
 
-PAIR = ("newsgroups", "cnn")
-RUNS = [run for run in grid.runs_of("table1", "quick") if (run.dataset, run.model) == PAIR]
+PAIR = ("digits", "resnet8")
+RUNS = [run for run in grid.runs_of("table1", "demo") if (run.dataset, run.model) == PAIR]
 DAMAGE = {
     "the folder is gone": shutil.rmtree,
     "result.json is gone": lambda folder: (folder / records.RESULT).unlink(),
@@ -40,20 +42,20 @@ def edit(folder, change):
 
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
-    """A copy of the published records of the quick scale, and no others."""
-    shutil.copytree(records.PUBLISHED / "quick", tmp_path / "runs/quick")
+    """A copy of the published records of one of the demo's pairs, and no others."""
+    shutil.copytree(records.PUBLISHED_DEMO / "demo/digits/resnet8", tmp_path / "runs/demo/digits/resnet8")
+    monkeypatch.setitem(SCALES, "demo", replace(SCALES["demo"], pairs=(PAIR,)))
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "none")
     return tmp_path / "runs"
 
 
 def cells(runs) -> dict:
-    return fill(TABLE, "quick", runs).cells["before"][PAIR]
+    return fill(TABLE, "demo", runs).cells["before"][PAIR]
 
 
 @pytest.mark.filterwarnings("ignore:left out")
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_record_is_missing_from_its_cell_alone(runs, damage, monkeypatch):
-    monkeypatch.setitem(grid.PAIRS, "quick", (PAIR,))
+def test_a_damaged_record_is_missing_from_its_cell_alone(runs, damage):
     rng, before = random.Random(damage), cells(runs)
     scores = {run: 100 * records.find(run, runs).result["test"]["ece_em"] for run in RUNS}
     for run in rng.sample(RUNS, 2):
@@ -80,7 +82,6 @@ def test_committed_records_give_the_same_bytes_every_time(tmp_path, capsys):
     assert "ECE_EM" in capsys.readouterr().out
 
 
-def test_a_cell_without_any_record_is_a_dash(runs, monkeypatch):
-    monkeypatch.setitem(grid.PAIRS, "quick", (PAIR,))
-    shutil.rmtree(runs / "quick/newsgroups/cnn/ce")
-    assert cells(runs)["ce"].text(3) == "– [18.57]"
+def test_a_cell_without_any_record_is_a_dash(runs):
+    shutil.rmtree(runs / "demo/digits/resnet8/ce")
+    assert cells(runs)["ce"].text(3) == "–"
