@@ -2,6 +2,8 @@
 
 from experiments.grid import Run
 
+ENDLESS = "epochs=1000000"  # for runs that are stopped: none can end before, however slow the others are
+
 FAST = (
     "epochs=4",
     "milestones=3",
