@@ -2,4 +2,13 @@
 
 import os
 
+import hypothesis
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as make does: threads that spin while they wait starve each other
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # and where somebody wants several, they do not spin
+
+# No example may fail for the time that it takes.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
