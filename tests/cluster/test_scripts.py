@@ -11,7 +11,7 @@ from experiments import cluster, grid
 from experiments.grid import Run
 from experiments.train import _arguments
 from tests.experiments.test_interrupts import heed_interrupts
-from tests.waiting import HANGS, wait_until
+from tests.waiting import HANGS, started, wait_until
 
 FAKES = {
     "python": '#!/bin/sh\necho "$@" >> "$CALLS"\nexit "${STATUS:-0}"\n',
@@ -103,15 +103,11 @@ def test_a_signal_is_handed_on_to_python_and_waited_for(checkout, number):
         f"for i in $(seq {10 * HANGS}); do sleep 0.1; done\n"
     )
     script = checkout / "experiments/scripts/cifar10_resnet50.sh"
-    process = subprocess.Popen(
-        ["bash", str(script)],
-        env=environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17"),
-        preexec_fn=heed_interrupts,
-    )
-    calls = checkout / "calls"
-    wait_until(lambda: calls.exists() and "begun" in calls.read_text(), process)
-    process.send_signal(number)
-    assert process.wait(HANGS) == 75
+    calls, variables = checkout / "calls", environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17")
+    with started(["bash", str(script)], env=variables, preexec_fn=heed_interrupts) as process:
+        wait_until(lambda: calls.exists() and "begun" in calls.read_text(), process)
+        process.send_signal(number)
+        assert process.wait(HANGS) == 75
     assert calls.read_text().splitlines() == ["begun", "checkpoint", "scontrol requeue 17"]
 
 

@@ -6,7 +6,7 @@ import sys
 from experiments import checkpoint, lock, records, run
 from experiments.provenance import ROOT
 from tests.experiments.tiny import ENDLESS, cli, tiny_run
-from tests.waiting import HANGS, wait_until
+from tests.waiting import HANGS, started, wait_until
 
 
 def heed_interrupts():
@@ -18,42 +18,39 @@ def holder(path) -> lock.Owner | None:
     return lock.holder(path.parent)
 
 
+def command(module: str, *arguments: str):
+    """A command in a process of its own, which heeds interrupts."""
+    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return started([sys.executable, "-m", module, *arguments], preexec_fn=heed_interrupts, **options)
+
+
 def test_ctrl_c_on_a_run_says_how_to_go_on(tmp_path):
     run = tiny_run("ce", 0, ENDLESS)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,
-    )  # fmt: skip
-    wait_until((run.folder(tmp_path) / records.HISTORY).exists, process)
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoint\n")
-    assert process.returncode == 130
+    with command("experiments.train", *cli(run, "--runs", str(tmp_path))) as process:
+        wait_until((run.folder(tmp_path) / records.HISTORY).exists, process)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoint\n")
+        assert process.returncode == 130
     assert not (run.folder(tmp_path) / ".lock").exists()
 
 
 def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,
-    )  # fmt: skip
-    wait_until(lambda: list(tmp_path.rglob(records.HISTORY)), process)
-    workers = []
-    wait_until(lambda: workers or workers.extend(filter(None, map(holder, tmp_path.rglob(".lock")))), process)
-    process.send_signal(signal.SIGINT)
-    assert "the same command goes on from the last checkpoints" in process.communicate(timeout=HANGS)[1]
-    assert process.returncode == 130
+    with command("experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu") as process:
+        wait_until(lambda: list(tmp_path.rglob(records.HISTORY)), process)
+        workers = []
+        wait_until(lambda: workers or workers.extend(filter(None, map(holder, tmp_path.rglob(".lock")))), process)
+        process.send_signal(signal.SIGINT)
+        assert "the same command goes on from the last checkpoints" in process.communicate(timeout=HANGS)[1]
+        assert process.returncode == 130
     wait_until(lambda: lock._start(workers[0].pid) != workers[0].started)  # else it goes on training
 
 
 def test_sigterm_on_the_launcher_stops_every_run_after_a_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: len(list(tmp_path.rglob(records.HISTORY))) >= 2, process)
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoints\n")
-    assert process.returncode == 75
+    with command("experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu") as process:
+        wait_until(lambda: len(list(tmp_path.rglob(records.HISTORY))) >= 2, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoints\n")
+        assert process.returncode == 75
     begun, kept = ({path.parent for path in tmp_path.rglob(name)} for name in (records.HISTORY, checkpoint.CURRENT))
     assert kept == begun
     assert not list(tmp_path.rglob(".lock"))

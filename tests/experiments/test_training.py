@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from experiments.recipes import METHODS
 from experiments.train import train
 from experiments.trainer import CannotResume, Training, TrainingDiverged
 from tests.experiments.tiny import ENDLESS, cli, tiny_run
-from tests.waiting import wait_until
+from tests.waiting import started, wait_until
 
 
 def silent(text):
@@ -258,12 +257,8 @@ def test_predict_leaves_the_mode_it_found(training):
 def test_two_processes_on_one_run(tmp_path):
     run = tiny_run("ce", 0, ENDLESS)
     command = [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))]
-    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
+    with started(command, cwd=ROOT, stdout=subprocess.DEVNULL) as first:
         wait_until((run.folder(tmp_path) / records.HISTORY).exists, first)
         second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    finally:
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
     assert second.returncode == 2
     assert f"trained by process {first.pid}" in second.stderr

@@ -2,7 +2,7 @@
 
 from experiments.grid import Run
 
-ENDLESS = "epochs=1000000"  # for runs that are stopped: none can end before, however slow the others are
+ENDLESS = "epochs=100000"  # hours: for runs that are stopped, and cannot end before
 
 FAST = (
     "epochs=4",
