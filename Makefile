@@ -64,11 +64,11 @@ documents: $(READY) ## the measured parts of README.md, and RESULTS.md, from the
 bench: $(READY_DEV) ## time losses, scores, calibrators and training: ratios, beside what is allowed
 	@OMP_NUM_THREADS=1 $(PY) -m experiments.bench --out $(OUT)
 
-test: $(READY_DEV) ## the tests, in a few minutes
-	@$(PY) -m pytest -m "not slow"
+test: $(READY_DEV) ## the tests, on all cores, in a few minutes
+	@$(PY) -m pytest -n auto --dist worksteal -m "not slow"
 
 test-slow: $(READY_DEV) ## also the long ones
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n auto --dist worksteal
 
 lint: $(READY_DEV) ## ruff: rules and format
 	@$(PY) -m ruff check .

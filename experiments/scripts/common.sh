@@ -21,14 +21,20 @@ if [[ $SCALE == quick ]]; then # which has fewer seeds
   RUNS_OF_PAIR=("${kept[@]}")
 fi
 
+hand_on() { # the signal, to what trains
+  if [[ -z $child ]]; then return; fi
+  if ((${GPUS:-1} > 1)); then pkill -USR1 -P "$child"; else kill -USR1 "$child"; fi 2>/dev/null || true
+}
+
 train() { # method seed options...: trains a run and hands signals on to it
   local launcher=(python) status=0
-  asked=
+  asked= child=
   if ((${GPUS:-1} > 1)); then launcher=(torchrun --standalone "--nproc_per_node=$GPUS"); fi
+  trap 'asked=1; hand_on' USR1 TERM INT
   "${launcher[@]}" -m experiments.train --dataset "$DATASET" --model "$MODEL" --method "$1" --seed "$2" \
     --scale "$SCALE" --runs "${RUNS:-runs}" "${@:3}" &
   child=$!
-  trap 'asked=1; if ((${GPUS:-1} > 1)); then pkill -USR1 -P "$child"; else kill -USR1 "$child"; fi 2>/dev/null' USR1 TERM INT
+  if [[ -n $asked ]]; then hand_on; fi # the signal came before the child was known
   while :; do # wait is cut short by a signal
     status=0
     wait "$child" || status=$?

@@ -23,9 +23,9 @@ def test_equal_width_edges_are_the_fractions_k_over_m(num_bins):
 
 def test_equal_mass_edges_hand_worked():
     edges = equal_mass_edges([0.1, 0.2, 0.4, 0.8], 2)
-    np.testing.assert_allclose(edges, [0.1, 0.3, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(edges, [0.1, 0.3, 0.8], rtol=1e-14)
     edges = equal_mass_edges([0.8, 0.1, 0.4, 0.2], 4)  # quarters of 3 gaps: 3/4, 6/4, 9/4
-    np.testing.assert_allclose(edges, [0.1, 0.1 + 0.75 * 0.1, 0.3, 0.4 + 0.25 * 0.4, 0.8], rtol=1e-15)
+    np.testing.assert_allclose(edges, [0.1, 0.1 + 0.75 * 0.1, 0.3, 0.4 + 0.25 * 0.4, 0.8], rtol=1e-14)
 
 
 @pytest.mark.parametrize("n", [1, 2, 4, 14, 15, 16, 31, 100, 1001])
@@ -93,14 +93,14 @@ def test_a_hundred_thousand_values_like_the_slow_reference(dtype):
 def test_stats_hand_worked():
     stats = bin_stats([0.5, 0.7, 0.9, 1.0, 0.1], [True, False, True, True, True], np.array([0.0, 0.25, 0.5, 0.75, 1.0]))
     assert stats.count.tolist() == [1, 0, 2, 2]
-    np.testing.assert_allclose(stats.confidence, [0.1, np.nan, 3 / 5, 19 / 20], rtol=1e-15)
-    np.testing.assert_allclose(stats.accuracy, [1, np.nan, 1 / 2, 1], rtol=1e-15)
-    np.testing.assert_allclose(stats.gap, [-9 / 10, np.nan, 1 / 10, -1 / 20], atol=1e-15)
+    np.testing.assert_allclose(stats.confidence, [0.1, np.nan, 3 / 5, 19 / 20], rtol=1e-14)
+    np.testing.assert_allclose(stats.accuracy, [1, np.nan, 1 / 2, 1], rtol=1e-14)
+    np.testing.assert_allclose(stats.gap, [-9 / 10, np.nan, 1 / 10, -1 / 20], atol=1e-14)
     assert stats.lower.tolist() == [0, 0.25, 0.5, 0.75]
     assert stats.upper.tolist() == [0.25, 0.5, 0.75, 1]
     assert stats.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
     assert stats.num_bins == 4
-    assert stats.ece == pytest.approx(1 / 5 * 9 / 10 + 2 / 5 * 1 / 10 + 2 / 5 * 1 / 20, abs=1e-15)
+    assert stats.ece == pytest.approx(1 / 5 * 9 / 10 + 2 / 5 * 1 / 10 + 2 / 5 * 1 / 20, abs=1e-14)
     assert isinstance(stats.ece, float)
 
 
@@ -118,7 +118,7 @@ def test_every_sample_is_counted_on_every_edge():
         assert bin_stats(confidence, correct, edges).count.sum() == len(confidence)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=200, derandomize=True)
 @given(predictions())
 def test_stats_equal_the_oracle(pairs):
     confidence, correct = unzip(pairs)
@@ -132,7 +132,7 @@ def test_stats_equal_the_oracle(pairs):
         assert (np.isnan(stats.gap) == (stats.count == 0)).all()
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(predictions())
 def test_equal_confidences_share_a_bin(pairs):
     confidence, _ = unzip(pairs)

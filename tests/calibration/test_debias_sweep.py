@@ -74,7 +74,7 @@ def test_sweep_stopped_late(binning, flipped):
 def test_sweep_of_a_large_set_that_nothing_stops(binning):
     n = 200_000
     confidence = np.random.default_rng(0).random(n)
-    with time_limit(60):
+    with time_limit():
         assert ece_sweep(confidence, np.ones(n, bool), binning=binning) == pytest.approx(
             1 - confidence.mean(), abs=1e-9
         )
@@ -90,5 +90,5 @@ def test_sweep_of_a_large_set_with_one_late_violation():
     n = 200_000
     confidence = np.sort(np.random.default_rng(0).random(n))
     correct = np.arange(n) != 1
-    with time_limit(60):
+    with time_limit():
         assert ece_sweep(confidence, correct) == pytest.approx(1 - confidence.mean(), abs=1e-4)

@@ -25,28 +25,28 @@ ORACLES = {
 def test_equal_width_hand_worked():
     confidence = [0.6, 0.6, 0.6, 0.9, 0.9]  # 0.6 = 9/15 opens bin 9: 2 of 3 right; 0.9 in bin 13: 1 of 2
     correct = [True, True, False, True, False]
-    assert ece_ew(confidence, correct) == pytest.approx(3 / 5 * (2 / 3 - 0.6) + 2 / 5 * 0.4, abs=1e-15)
-    assert mce(confidence, correct) == pytest.approx(0.4, abs=1e-15)
+    assert ece_ew(confidence, correct) == pytest.approx(3 / 5 * (2 / 3 - 0.6) + 2 / 5 * 0.4, abs=1e-14)
+    assert mce(confidence, correct) == pytest.approx(0.4, abs=1e-14)
 
 
 def test_equal_mass_hand_worked():
     confidence = [0.5, 0.6, 0.8, 0.9]  # the median 0.7 parts them
     correct = [True, True, False, True]
-    assert ece_em(confidence, correct, num_bins=2) == pytest.approx(1 / 2 * 0.45 + 1 / 2 * 0.35, abs=1e-15)
-    assert ece_ew(confidence, correct, num_bins=1) == pytest.approx(0.75 - 0.7, abs=1e-15)
+    assert ece_em(confidence, correct, num_bins=2) == pytest.approx(1 / 2 * 0.45 + 1 / 2 * 0.35, abs=1e-14)
+    assert ece_ew(confidence, correct, num_bins=1) == pytest.approx(0.75 - 0.7, abs=1e-14)
 
 
 def test_opposite_errors_cancel_only_inside_a_bin():
     confidence, correct = [0.51, 0.52], [True, False]
-    assert ece_ew(confidence, correct, num_bins=15) == pytest.approx(0.515 - 0.5, abs=1e-15)
-    assert ece_ew(confidence, correct, num_bins=100) == pytest.approx((0.49 + 0.52) / 2, abs=1e-15)
+    assert ece_ew(confidence, correct, num_bins=15) == pytest.approx(0.515 - 0.5, abs=1e-14)
+    assert ece_ew(confidence, correct, num_bins=100) == pytest.approx((0.49 + 0.52) / 2, abs=1e-14)
 
 
 def test_confidence_one_and_zero_have_bins_of_their_own_end():
     # a phantom sixteenth bin for 1.0: https://github.com/Lightning-AI/torchmetrics/issues/3510
     confidence = [1.0, 1.0, 0.95, 0.95]
     correct = [True, False, True, True]
-    assert ece_ew(confidence, correct) == pytest.approx(abs(3.9 / 4 - 3 / 4), abs=1e-15)
+    assert ece_ew(confidence, correct) == pytest.approx(abs(3.9 / 4 - 3 / 4), abs=1e-14)
     assert ece_ew([0.0, 0.0, 0.0, 0.0], correct) == pytest.approx(3 / 4)
 
 
@@ -133,7 +133,7 @@ def test_num_bins(num_bins):
         )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150, derandomize=True)
 @given(predictions(max_size=25))
 def test_any_predictions_equal_the_oracle_and_stay_in_the_unit_interval(pairs):
     confidence, correct = unzip(pairs)
@@ -145,7 +145,7 @@ def test_any_predictions_equal_the_oracle_and_stay_in_the_unit_interval(pairs):
         assert value == pytest.approx(ORACLES[name](confidence, correct), abs=tolerance), name
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(predictions(max_size=40), st.randoms(use_true_random=False))
 def test_order_does_not_matter(pairs, random):
     shuffled = list(pairs)
@@ -158,7 +158,7 @@ def test_order_does_not_matter(pairs, random):
         assert score(*unzip(by_correctness)) == pytest.approx(expected, abs=tolerance), name
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(predictions(max_size=40), st.integers(2, 4))
 def test_a_duplicated_set_has_the_same_equal_width_error(pairs, copies):
     assert ece_ew(*unzip(pairs * copies)) == pytest.approx(ece_ew(*unzip(pairs)), abs=1e-12)

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -13,6 +12,7 @@ from experiments.grid import Run
 from experiments.scales import SCALES
 from experiments.train import _arguments
 from tests.experiments.test_interrupts import heed_interrupts
+from tests.waiting import HANGS, started, wait_until
 
 FAKES = {
     "python": '#!/bin/sh\necho "$@" >> "$CALLS"\nexit "${STATUS:-0}"\n',
@@ -40,7 +40,7 @@ def call(checkout, script, *options, **more):
     """Run a script with bash; returns its exit status and the calls it made."""
     (checkout / "calls").unlink(missing_ok=True)
     command = ["bash", str(checkout / "experiments/scripts" / script), *options]
-    done = subprocess.run(command, env=environment(checkout, **more), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, env=environment(checkout, **more), capture_output=True, text=True, timeout=HANGS)
     return done.returncode, (checkout / "calls").read_text().splitlines()
 
 
@@ -100,21 +100,15 @@ def test_in_turn_a_failed_run_is_passed_over_and_a_stopped_one_ends_it(checkout)
 @pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM, signal.SIGINT])
 def test_a_signal_is_handed_on_to_python_and_waited_for(checkout, number):
     (checkout / "bin/python").write_text(
-        '#!/bin/bash\necho begun >> "$CALLS"\ntrap "sleep 1; echo checkpoint >> $CALLS; exit 75" USR1\n'
-        "for i in $(seq 100); do sleep 0.1; done\n"
+        '#!/bin/bash\ntrap "sleep 1; echo checkpoint >> $CALLS; exit 75" USR1\necho begun >> "$CALLS"\n'
+        f"for i in $(seq {10 * HANGS}); do sleep 0.1; done\n"
     )
     script = checkout / "experiments/scripts/cifar10_resnet50.sh"
-    process = subprocess.Popen(
-        ["bash", str(script)],
-        env=environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17"),
-        preexec_fn=heed_interrupts,
-    )
-    calls = checkout / "calls"
-    while not calls.exists() or "begun" not in calls.read_text():
-        time.sleep(0.02)
-    time.sleep(0.2)
-    process.send_signal(number)
-    assert process.wait(20) == 75
+    calls, variables = checkout / "calls", environment(checkout, SLURM_ARRAY_TASK_ID="0", SLURM_JOB_ID="17")
+    with started(["bash", str(script)], env=variables, preexec_fn=heed_interrupts) as process:
+        wait_until(lambda: calls.exists() and "begun" in calls.read_text(), process)
+        process.send_signal(number)
+        assert process.wait(HANGS) == 75
     assert calls.read_text().splitlines() == ["begun", "checkpoint", "scontrol requeue 17"]
 
 
@@ -136,5 +130,5 @@ def test_the_quick_scale_has_fewer_seeds(checkout):
     (checkout / "calls").touch()
     command = ["bash", str(checkout / "experiments/scripts/newsgroups_cnn.sh")]
     beyond = environment(checkout, SCALE="quick", SLURM_ARRAY_TASK_ID=str(last + 1))
-    done = subprocess.run(command, env=beyond, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, env=beyond, capture_output=True, text=True, timeout=HANGS, check=True)
     assert "nothing to do: scale quick has 18 runs here" in done.stdout

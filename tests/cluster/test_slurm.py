@@ -1,9 +1,9 @@
 """A real Slurm runs the demo's script: a time limit that is too short, and a cancelled task, cost nothing."""
 
+import math
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
@@ -12,12 +12,11 @@ from experiments.grid import Run
 from experiments.provenance import ROOT
 from experiments.train import train
 from tests.experiments.test_preemption import quiet, record_of
-
-SETTINGS = ("epochs=200",)
+from tests.waiting import HANGS, wait_until
 
 
 def slurm(*command) -> str:
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=True).stdout.strip()
 
 
 def has_slurm() -> bool:
@@ -27,9 +26,9 @@ def has_slurm() -> bool:
         return False
 
 
-def submit(runs, *options) -> str:
+def submit(runs, settings, *options) -> str:
     """Submit the demo's script; returns the job's number."""
-    script = ["experiments/scripts/demo_digits_resnet8.sh", "--set", *SETTINGS]
+    script = ["experiments/scripts/demo_digits_resnet8.sh", "--set", *settings]
     command = ["sbatch", "--parsable", f"--output={runs}/%A_%a.log", *options, *script]
     variables = {"RUNS": str(runs), "OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -37,13 +36,13 @@ def submit(runs, *options) -> str:
     ).stdout.strip()
 
 
-def wait_for(what, seconds=240) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        assert time.monotonic() < end, "it took too long"
+def wait_for(what) -> None:
+    def is_so():
         for job in slurm("squeue", "-h", "-t", "PENDING", "-o", "%A").split():
             subprocess.run(["scontrol", "update", f"jobid={job}", "StartTime=now"], capture_output=True)
-        time.sleep(0.5)
+        return what()
+
+    wait_until(is_so)
 
 
 @pytest.mark.slow
@@ -51,15 +50,19 @@ def wait_for(what, seconds=240) -> None:
 def test_records_of_a_job_array_equal_those_of_undisturbed_runs(tmp_path, capsys):
     runs = tmp_path / "runs"
     runs.mkdir()
-    cancelled, limited = (Run.make("demo", "digits", "resnet8", method, 0, SETTINGS) for method in ("ce", "adafocal"))
+    tried = train(Run.make("demo", "digits", "resnet8", "adafocal", 0, ("epochs=10",)), runs=tmp_path, say=quiet)
+    settings = (f"epochs={math.ceil(10 * 60 / tried['seconds'])}",)  # a minute here: beyond the time limit
+    cancelled, limited = (Run.make("demo", "digits", "resnet8", method, 0, settings) for method in ("ce", "adafocal"))
 
-    job = submit(runs, "--array=0,5", "--time=1", "--signal=B:USR1@45")  # the signal comes after 15 seconds at most
+    job = submit(
+        runs, settings, "--array=0,5", "--time=1", "--signal=B:USR1@45"
+    )  # the signal comes after 15 seconds at most
     wait_for(lambda: all((run.folder(runs) / records.HISTORY).exists() for run in (cancelled, limited)))
     slurm("scancel", f"{job}_0")  # SIGTERM; a cancelled job is not queued again
     wait_for(
         lambda: not slurm("squeue", "-h", "-j", job, "-o", "%K").split() or records.is_finished(limited.folder(runs))
     )
-    submit(runs, "--array=0", "--time=10")
+    submit(runs, settings, "--array=0", "--time=10")
     wait_for(lambda: all(records.is_finished(run.folder(runs)) for run in (cancelled, limited)))
     wait_for(lambda: not slurm("squeue", "-h", "-o", "%A"))
 

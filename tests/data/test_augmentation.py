@@ -33,7 +33,7 @@ def test_training_batches_equal_torchvision_bit_for_bit():
 
 
 @given(height=st.integers(1, 9), width=st.integers(1, 9), padding=st.integers(0, 4), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_crop_takes_the_window_it_is_told(height, width, padding, data):
     images = random_images(3, channels=2, height=height, width=width)
     place = st.tuples(st.integers(0, 2 * padding), st.integers(0, 2 * padding))
@@ -84,4 +84,4 @@ def test_the_one_pass_normalisation_agrees_with_the_plain_one():
     (batch,) = split.eval_batches(2)
     found = fused_normalise(images, mean, std)
     assert found.dtype == torch.float32
-    assert torch.allclose(found, batch.inputs, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(found, batch.inputs, rtol=0, atol=10 * 5 * 2**-24)  # some roundings of numbers up to 5

@@ -98,7 +98,7 @@ def test_nothing_but_empty_documents():
     start=st.integers(0, 9),
     receptive_field=st.sampled_from([0, 2, 21]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_epoch_has_every_sample_once_and_resumes(num_samples, batch_size, seed, epoch, start, receptive_field):
     split = random_split(num_samples, receptive_field=receptive_field)
     batches = list(split.train_batches(batch_size, seed, epoch))

@@ -15,12 +15,18 @@ def test_a_ratio_is_ours_over_theirs():
     assert Row("g", "w", 3.0).ratio is None
 
 
-def test_both_functions_are_called_in_turns():
-    calls = []
-    ours, theirs = timing.side_by_side(lambda: calls.append("a"), lambda: calls.append("b"), rounds=2, calls=2)
-    assert "".join(calls) == "aabb" * 3  # one turn warms up
-    assert 0 < ours < 1
-    assert 0 < theirs < 1
+def test_both_functions_are_called_in_turns_and_the_median_ratio_counts(monkeypatch):
+    calls, now = [], [0.0]
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: now[0])
+    seconds = iter([9, 9, 1, 1, 6, 6, 2, 2, 8, 8, 4, 4, 3, 3, 1, 1])  # of each call: turns of two calls of a, two of b
+
+    def call(name):
+        calls.append(name)
+        now[0] += next(seconds)
+
+    found = timing.side_by_side(lambda: call("a"), lambda: call("b"), rounds=3, calls=2)
+    assert "".join(calls) == "aabb" * 4
+    assert found == (6, 2)  # of the ratios 3, 2 and 3 after the turn that warms up
 
 
 def test_the_table_has_a_row_a_measurement(tmp_path, monkeypatch, capsys):

@@ -2,11 +2,11 @@ import multiprocessing
 import signal
 import subprocess
 import sys
-import time
 
-from experiments import checkpoint, records, run
+from experiments import checkpoint, lock, records, run
 from experiments.provenance import ROOT
-from tests.experiments.tiny import cli, tiny_run
+from tests.experiments.tiny import ENDLESS, cli, tiny_run
+from tests.waiting import HANGS, started, wait_until
 
 
 def heed_interrupts():
@@ -14,52 +14,45 @@ def heed_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def holder(path) -> lock.Owner | None:
+    return lock.holder(path.parent)
+
+
+def command(module: str, *arguments: str):
+    """A command in a process of its own, which heeds interrupts."""
+    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    return started([sys.executable, "-m", module, *arguments], preexec_fn=heed_interrupts, **options)
+
+
 def test_ctrl_c_on_a_run_says_how_to_go_on(tmp_path):
-    run = tiny_run("ce", 0, "epochs=400")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,
-    )  # fmt: skip
-    while not (run.folder(tmp_path) / records.HISTORY).exists():
-        time.sleep(0.05)
-        assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=60)[1].endswith("the same command goes on from the last checkpoint\n")
-    assert process.returncode == 130
+    run = tiny_run("ce", 0, ENDLESS)
+    with command("experiments.train", *cli(run, "--runs", str(tmp_path))) as process:
+        wait_until((run.folder(tmp_path) / records.HISTORY).exists, process)
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoint\n")
+        assert process.returncode == 130
     assert not (run.folder(tmp_path) / ".lock").exists()
 
 
 def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu"],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        preexec_fn=heed_interrupts,
-    )  # fmt: skip
-    while not list(tmp_path.rglob(records.HISTORY)):
-        time.sleep(0.05)
-        assert process.poll() is None
-    history = next(iter(tmp_path.rglob(records.HISTORY)))
-    process.send_signal(signal.SIGINT)
-    assert "the same command goes on from the last checkpoints" in process.communicate(timeout=60)[1]
-    assert process.returncode == 130
-    time.sleep(1)
-    before = history.read_bytes()
-    time.sleep(2)
-    assert history.read_bytes() == before, "a worker went on training"
+    with command("experiments.run", "--runs", str(tmp_path), "--workers", "1", "--device", "cpu") as process:
+        wait_until(lambda: list(tmp_path.rglob(records.HISTORY)), process)
+        workers = []
+        wait_until(lambda: workers or workers.extend(filter(None, map(holder, tmp_path.rglob(".lock")))), process)
+        process.send_signal(signal.SIGINT)
+        assert "the same command goes on from the last checkpoints" in process.communicate(timeout=HANGS)[1]
+        assert process.returncode == 130
+    wait_until(lambda: lock._start(workers[0].pid) != workers[0].started)  # else it goes on training
 
 
 def test_sigterm_on_the_launcher_stops_every_run_after_a_checkpoint(tmp_path):
-    command = [sys.executable, "-m", "experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while len(list(tmp_path.rglob(records.HISTORY))) < 2:
-        time.sleep(0.05)
-        assert process.poll() is None
-    time.sleep(0.3)
-    process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=60)[1].endswith("the same command goes on from the last checkpoints\n")
-    assert process.returncode == 75
-    assert len(list(tmp_path.rglob(checkpoint.CURRENT))) == 2
+    with command("experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu") as process:
+        wait_until(lambda: len(list(tmp_path.rglob(records.HISTORY))) >= 2, process)
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoints\n")
+        assert process.returncode == 75
+    begun, kept = ({path.parent for path in tmp_path.rglob(name)} for name in (records.HISTORY, checkpoint.CURRENT))
+    assert kept == begun
     assert not list(tmp_path.rglob(".lock"))
 
 
@@ -75,7 +68,7 @@ def test_a_worker_ends_though_nobody_reads_its_news():
     progress = context.Queue()  # kept: a reader that is gone would end the wait
     worker = context.Process(target=chatter, args=(progress,))
     worker.start()
-    worker.join(30)
+    worker.join(HANGS)
     hung = worker.is_alive()
     worker.kill()
     assert not hung

@@ -2,11 +2,9 @@
 
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -20,7 +18,8 @@ from experiments.provenance import ROOT
 from experiments.recipes import METHODS
 from experiments.train import train
 from experiments.trainer import CannotResume, Training, TrainingDiverged
-from tests.experiments.tiny import cli, tiny_run
+from tests.experiments.tiny import ENDLESS, cli, tiny_run
+from tests.waiting import started, wait_until
 
 
 def silent(text):
@@ -67,22 +66,31 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, method):
     assert record_of(run.folder(tmp_path / "resumed")) == record_of(run.folder(tmp_path / "straight"))
 
 
-@pytest.mark.parametrize("moment", [0.3, 0.6, 0.9])
-def test_kill_minus_9_and_the_same_command_again(tmp_path, moment):
-    run = tiny_run("adafocal", 0, "epochs=12")
+# The command, which kills itself after so many steps.
+KILLED = """
+import itertools, os, signal, sys
+from experiments import train
+
+left, original = int(sys.argv[1]), train.train
+steps = itertools.count(1)
+train.train = lambda run, **options: original(
+    run, **options | {"should_stop": lambda: next(steps) == left and os.kill(os.getpid(), signal.SIGKILL)}
+)
+sys.exit(train.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("steps", [6, 12, 15])  # of 16; after the second, an epoch ends
+def test_kill_minus_9_and_the_same_command_again(tmp_path, steps):
+    run = tiny_run("adafocal")
     train(run, runs=tmp_path / "straight", say=silent)
-    rows = pd.read_csv(run.folder(tmp_path / "straight") / records.HISTORY)
-    command = [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path / "killed"))]
-    command += ["--checkpoint-seconds", "0"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    history = run.folder(tmp_path / "killed") / records.HISTORY
-    while process.poll() is None and (not history.exists() or history.read_text().count("\n") < moment * len(rows)):
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL, "the run ended before it could be killed"
+    arguments = cli(run, "--runs", str(tmp_path / "killed"), "--checkpoint-seconds", "0")
+    killed = subprocess.run([sys.executable, "-c", KILLED, str(steps), *arguments], cwd=ROOT)
+    assert killed.returncode == -signal.SIGKILL
     folder = run.folder(tmp_path / "killed")
     assert not records.is_finished(folder)
 
+    command = [sys.executable, "-m", "experiments.train", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "going on after epoch" in done.stdout
     assert record_of(folder) == record_of(run.folder(tmp_path / "straight"))
@@ -156,7 +164,7 @@ def test_the_record_is_complete(tmp_path):
 
 
 def test_gamma_follows_algorithm_1_over_the_recorded_bins(tmp_path):
-    lam = 3
+    lam = 30  # large: ten samples a bin are off by a tenth or more in some bin, both ways, whatever was learnt
     run = tiny_run("adafocal", 1, f"loss_options.lam={lam}")
     train(run, runs=tmp_path, say=silent)
     gammas = [1.0] * 15
@@ -242,20 +250,15 @@ def test_predict_leaves_the_mode_it_found(training):
     assert logits.shape == (len(split), 10)
     assert model.training == training
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
-    assert torch.allclose(logits, predict(model, split, 7), atol=1e-5)
+    # the sum of 65 float32 products, each below 1, is rounded 64 times, in another order for another batch size
+    assert torch.allclose(logits, predict(model, split, 7), rtol=0, atol=2 * 64 * 65 * 2**-24)
 
 
 def test_two_processes_on_one_run(tmp_path):
-    run = tiny_run("ce", 0, "epochs=400")
+    run = tiny_run("ce", 0, ENDLESS)
     command = [sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(tmp_path))]
-    first = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
-    try:
-        while not (run.folder(tmp_path) / records.HISTORY).exists():
-            time.sleep(0.05)
-            assert first.poll() is None
+    with started(command, cwd=ROOT, stdout=subprocess.DEVNULL) as first:
+        wait_until((run.folder(tmp_path) / records.HISTORY).exists, first)
         second = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    finally:
-        os.kill(first.pid, signal.SIGKILL)
-        first.wait()
     assert second.returncode == 2
     assert f"trained by process {first.pid}" in second.stderr

@@ -2,6 +2,8 @@
 
 from experiments.grid import Run
 
+ENDLESS = "epochs=100000"  # hours: for runs that are stopped, and cannot end before
+
 FAST = (
     "epochs=4",
     "milestones=3",

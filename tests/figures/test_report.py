@@ -9,6 +9,7 @@ import pytest
 from experiments import grid
 from figures import cache, report
 from tests.figures.test_pictures import PICTURES, runs  # noqa: F401
+from tests.waiting import HANGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.filterwarnings("ignore:left out")
@@ -48,6 +49,6 @@ def load(path, tmp_path) -> list[str]:
     command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}"]
     command += ["--no-first-run", "--disable-background-networking", "--enable-logging=stderr", "--log-level=0"]
     command += [f"--screenshot={shot}", "--window-size=1300,2000", path.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANGS, check=True)
     assert shot.stat().st_size > 50_000
     return [line for line in done.stderr.splitlines() if "CONSOLE" in line]

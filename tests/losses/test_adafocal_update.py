@@ -196,7 +196,7 @@ def test_small_validation_sets(n):
     assert loss.gammas.tolist() == pytest.approx(expected, rel=1e-6)
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100, derandomize=True)
 @given(
     st.lists(
         st.lists(st.tuples(st.floats(0.5001, 0.9999), st.booleans()), min_size=1, max_size=12), min_size=1, max_size=8

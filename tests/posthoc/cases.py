@@ -6,6 +6,10 @@ import numpy as np
 
 from posthoc import TemperatureScaling
 
+# How far two searches that differ by rounding may end from each other. One for a temperature ends within 1e-5 of its
+# logarithm; one for affine maps where a step gains less than 1e-10, so within the root of that over the curvature.
+SEARCHED = 1e-3
+
 
 def planted(temperature, n, k=10, seed=0, scale=2.0):
     """Logits z, and labels drawn from softmax(z / temperature): the calibrated temperature is known."""
