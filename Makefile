@@ -37,7 +37,7 @@ ifeq ($(SCALE),demo)
 	@$(PY) -m experiments.run --for $@ --scale demo --runs $(RUNS)
 	@$(if $(filter $@,$(OOD)),$(PY) -m experiments.ood --for $@ --scale demo --runs $(RUNS))
 endif
-	@$(PY) -m figures.$@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
+	@$(PY) -m figures $@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
 
 report: $(READY) ## every table and figure of a scale, and one page with all of them
 ifeq ($(SCALE),demo)

@@ -55,7 +55,7 @@ def number(key: str, compute: Callable[[], float]) -> float:
 def code(*folders: str, packages: tuple[str, ...] = ()) -> str:
     """A digest of the source code in folders of this project, and of the versions of packages."""
     digest = hashlib.sha256()
-    for path in sorted(path for folder in folders for path in (ROOT / folder).glob("*.py")):
+    for path in sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py")):
         digest.update(path.read_bytes())
     for package in packages:
         digest.update(metadata.version(package).encode())

@@ -1,15 +1,15 @@
-"""The command line that the module of every table and figure has."""
+"""`python -m figures table1 fig5`: make tables and figures from run records."""
 
 import argparse
 import sys
 from pathlib import Path
 
 from experiments import scales
-from figures import cache, products
+from figures import cache, outputs
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """The options that all of them take."""
+    """The options of the commands that make tables and figures."""
     arguments = argparse.ArgumentParser(prog=prog, description=description)
     scales.add_option(arguments)
     arguments.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="records (default: runs/)")
@@ -19,28 +19,24 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     return arguments
 
 
-def main(name: str, arguments: list[str] | None = None) -> int:
-    """The command line of a table's or figure's module: write its files to OUT/<scale>/ and say what it shows.
-
-    Args:
-        name: the module's.
-        arguments: of the command line; None takes the process's.
-
-    Returns:
-        The exit status.
-    """
-    source = products.module(name)
-    options = parser(f"python -m figures.{name}", f"{source.__doc__} From run records.").parse_args(arguments)
-    options.scale = scales.resolve(options)
-    folder = options.out / options.scale
+def main(arguments: list[str] | None = None) -> int:
+    """Write the files of the named tables and figures to OUT/<scale>/ and say what they show; the exit status."""
+    options = parser("python -m figures", "Make tables and figures from run records; nothing is trained.")
+    options.add_argument("names", metavar="NAME", nargs="+", help=f"of {', '.join(outputs.names())}")
+    options = options.parse_args(arguments)
+    scale = scales.resolve(options)
+    folder = options.out / scale
     cache.use(options.out / ".cache")
     try:
-        made = products.make(source, options.scale, options.runs, folder)
+        for name in options.names:
+            outputs.check(name)
+        for name in options.names:
+            made = outputs.make(name, scale, options.runs, folder)
+            print(made.shown)
+            if made.hint:
+                print(made.hint)
+            print("written: " + ", ".join(str(folder / f"{name}.{suffix}") for suffix in made.suffixes))
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(made.shown)
-    if made.hint:
-        print(made.hint)
-    print("written: " + ", ".join(str(folder / f"{name}.{suffix}") for suffix in made.suffixes))
     return 0

@@ -16,10 +16,10 @@ from experiments.bench.table import markdown
 from experiments.bench.timing import Row
 from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
-from figures import claims, render
+from figures import claims
 from figures.claims.scores import newsgroups_row
-from figures.table1 import TABLE as TABLE1
-from figures.tables import fill
+from figures.tables import TABLES, render
+from figures.tables.table import fill
 
 DOCUMENTS = ("README.md", "RESULTS.md", "experiments/SPEED.md")
 BENCH = PUBLISHED / "bench-cpu.json"
@@ -27,7 +27,7 @@ BENCH = PUBLISHED / "bench-cpu.json"
 
 def demo() -> str:
     """The first half of Table 1 at the demo's scale, as `make table1` prints it, and how long its runs trained."""
-    before = replace(TABLE1, blocks=TABLE1.blocks[:1])
+    before = replace(TABLES["table1"], blocks=TABLES["table1"].blocks[:1])
     filled = fill(before, "demo", PUBLISHED_DEMO)
     seconds = sum(record.result["seconds"] for record in filled.collection.done.values())
     text = render.markdown(filled).split("\n\n", 1)[1].strip()

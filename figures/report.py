@@ -9,9 +9,10 @@ from tqdm import tqdm
 
 from experiments import files, grid, scales
 from experiments.records import Record
-from figures import cache, command, products, render
+from figures import cache, command, outputs
 from figures.collect import Reader
-from figures.products import Made
+from figures.outputs import Made
+from figures.tables import render
 
 NAME = "report.html"
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser fetches nothing from elsewhere
@@ -104,8 +105,8 @@ def main(arguments: list[str] | None = None) -> int:
     find = Reader(options.runs)  # reads each record once
     try:
         all_made = [
-            products.make(products.module(name), options.scale, find, folder)
-            for name in tqdm(products.names(), unit="table or figure", disable=None)
+            outputs.make(name, options.scale, find, folder)
+            for name in tqdm(outputs.names(), unit="table or figure", disable=None)
         ]
         found: dict[grid.Run, Record | None] = {}
         for made in all_made:

@@ -7,7 +7,7 @@ import numpy as np
 from experiments import grid
 from figures.claims.claim import Finding
 from figures.claims.published import Pair, label, percent, record
-from figures.curves import pair_name
+from figures.pictures.curves import pair_name
 
 SINGLE_GAMMAS = ("ce", "fl3", "fl4", "fl5")  # gamma 0, 3, 4 and 5, as in Fig. 1
 RISING_GAMMAS = ("ce", "fl3", "fl5")  # as in Fig. 2

@@ -7,7 +7,7 @@ import numpy as np
 
 from experiments import grid
 from experiments.scales import SCALES
-from figures import calibrated, paper
+from figures import paper
 from figures.claims.claim import Finding
 from figures.claims.published import (
     NEWSGROUPS,
@@ -22,7 +22,8 @@ from figures.claims.published import (
     table,
     values,
 )
-from figures.curves import pair_name
+from figures.pictures.curves import pair_name
+from figures.tables import calibrated
 
 SCORES = (  # of the newsgroups row: what it is called, the runs' column, the paper's table and block
     ("ECE_EM before", "test_ece_em", ("table1", "before")),

@@ -7,7 +7,7 @@ from calibration import SCORES, Score, bootstrap, summary
 from calibration.scores import NATS, NUMBER, PERCENT
 from experiments import audit, files
 from experiments.records import Record
-from figures import tables
+from figures.tables import table as tables
 from tests.calibration.cases import random_logits
 
 

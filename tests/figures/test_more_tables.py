@@ -11,14 +11,13 @@ from calibration import ece_em, top_label
 from experiments import files, grid, records
 from experiments.grid import Run
 from experiments.scales import SCALES
-from figures import calibrated, error_bars, products, style
+from figures import style
 from figures.command import main
-from figures.render import html_tables, latex, markdown
-from figures.tables import fill
+from figures.tables import TABLES, calibrated, error_bars
+from figures.tables.render import html_tables, latex, markdown
+from figures.tables.table import fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
 from tests.figures.test_tables import write_record
-
-TABLES = [name for name in products.names() if hasattr(products.module(name), "TABLE")]
 
 
 def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:
@@ -51,18 +50,17 @@ def runs(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_every_experiment_has_a_module_that_writes_its_files(name, runs, tmp_path, capsys):
-    module = products.module(name)
-    assert module.TABLE.name == name
+    table = TABLES[name]
     if name.startswith(("ece", "error_bars")):
         pytest.importorskip("matplotlib")
         add_scores(runs)
-    assert main(name, ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
+    assert main([name, "--scale", "demo", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     markdown = (tmp_path / "out" / "demo" / f"{name}.md").read_text()
     header = next(line for line in markdown.splitlines() if line.startswith("| Dataset"))
     assert header.count("|") == 3 + len(grid.EXPERIMENTS[name].columns)
     rows = [line for line in markdown.splitlines() if line.startswith("| Digits")]
     pairs = [pair for pair in grid.experiment(name, "demo").pairs_at("demo") if pair[0] == "digits"]
-    assert len(rows) == len(pairs) * len(module.TABLE.blocks)
+    assert len(rows) == len(pairs) * len(table.blocks)
     assert "Scale: demo." in markdown
     latex = (tmp_path / "out" / "demo" / f"{name}.tex").read_text()
     assert not re.search(r"(?<!\\)[%_](?![{])", re.sub(r"\$[^$]*\$", "", latex).replace(r"\%", ""))
@@ -77,10 +75,9 @@ def add_scores(runs):
 
 
 def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
-    from figures.table3 import TABLE as TABLE3
-    from figures.table4 import TABLE as TABLE4
+    from figures.tables import TABLES
 
-    for table, calibrator in ((TABLE3, EnsembleTemperatureScaling), (TABLE4, SplineCalibration)):
+    for table, calibrator in ((TABLES["table3"], EnsembleTemperatureScaling), (TABLES["table4"], SplineCalibration)):
         expected = []
         for seed in range(2):
             arrays = records.find(Run("demo", "digits", "resnet8", "ce", seed), runs).predictions
@@ -95,7 +92,7 @@ def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
 
 
 def test_the_papers_numbers_stand_where_they_are_known(tmp_path, monkeypatch):
-    from figures.posthoc import TABLE
+    TABLE = TABLES["posthoc"]
 
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "none")
     cells = fill(TABLE, "paper", tmp_path).cells
@@ -105,7 +102,7 @@ def test_the_papers_numbers_stand_where_they_are_known(tmp_path, monkeypatch):
 
 
 def test_damaged_predictions_are_no_part_of_a_mean(runs):
-    from figures.table3 import TABLE
+    TABLE = TABLES["table3"]
 
     (Run("demo", "digits", "resnet8", "ce", 1).folder(runs) / records.PREDICTIONS).write_bytes(b"half")
     with pytest.warns(UserWarning, match="left out: .*predictions.npz is missing or damaged"):
@@ -123,14 +120,14 @@ def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
 
 
 def test_runs_without_scores_are_named_with_the_command_that_adds_them(runs, tmp_path, capsys):
-    assert main("table8", ["--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
+    assert main(["table8", "--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "runs are missing. To train them:" in out
     assert "4 finished runs lack scores. To add them:\n  python -m experiments.ood --for table8 --scale demo" in out
 
 
 def test_auroc_comes_from_the_record_and_the_highest_is_bold(runs):
-    from figures.table8 import TABLE
+    from figures.tables.table8 import TABLE
 
     for method, auroc in (("ce", 0.9), ("adafocal", 0.95)):
         path = Run("demo", "digits", "resnet8", method, 0).folder(runs) / records.RESULT
@@ -145,7 +142,7 @@ def test_auroc_comes_from_the_record_and_the_highest_is_bold(runs):
 
 
 def test_a_stand_in_for_an_out_of_distribution_set_is_named_above_its_rows(runs, tmp_path):
-    from figures.table8 import TABLE
+    from figures.tables.table8 import TABLE
 
     for render in (markdown, latex, html_tables):
         demo, paper = (render(fill(TABLE, scale, where)) for scale, where in (("demo", runs), ("paper", tmp_path)))

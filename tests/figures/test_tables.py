@@ -11,11 +11,10 @@ from experiments import records
 from experiments.grid import Run
 from experiments.recipes import TABLE_METHODS
 from experiments.scales import SCALES
-from figures import paper, render
+from figures import paper
 from figures.command import main
-from figures.table1 import TABLE as TABLE1
-from figures.table2 import TABLE as TABLE2
-from figures.tables import fill
+from figures.tables import TABLES, render
+from figures.tables.table import fill
 
 
 def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5, note="", data=None):
@@ -80,13 +79,13 @@ def test_records_of_different_data_share_no_table(runs, tmp_path, monkeypatch, c
     seed0 = Run("paper", "cifar10", "resnet50", "mmce", 0)
     write_record(runs, seed0, data={"train": {"sha256": "other"}})
     arguments = ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]
-    assert main("table1", arguments) == 2
+    assert main(["table1", *arguments]) == 2
     assert "made from different data, so no table can show both" in capsys.readouterr().err
     assert not (tmp_path / "out/paper").exists()
     shutil.move(seed0.folder(runs), seed0.folder(tmp_path / "published"))
     monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
     with pytest.warns(UserWarning, match="published.*mmce/seed0 was made from other data"):
-        assert main("table1", arguments) == 0
+        assert main(["table1", *arguments]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
 
 
@@ -94,12 +93,12 @@ def test_records_of_different_data_share_no_table(runs, tmp_path, monkeypatch, c
 def test_an_output_that_cannot_be_written_is_one_line(runs, tmp_path, capsys):
     (tmp_path / "out").write_text("a file")
     for name in ("table1", "fig4"):
-        assert main(name, ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 2
+        assert main([name, "--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 2
         assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_table1_in_full(runs, tmp_path, capsys):
-    assert main("table1", ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
+    assert main(["table1", "--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
     out = capsys.readouterr().out
     assert "21 runs are missing. To train them:" in out
@@ -108,7 +107,7 @@ def test_table1_in_full(runs, tmp_path, capsys):
 
 
 def test_the_other_formats_hold_the_same_numbers(runs, tmp_path):
-    main("table1", ["--scale", "paper", "--runs", str(runs), "--out", str(tmp_path)])
+    main(["table1", "--scale", "paper", "--runs", str(runs), "--out", str(tmp_path)])
     with (tmp_path / "paper/table1.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2 * 2 * 6
@@ -125,7 +124,7 @@ def test_the_other_formats_hold_the_same_numbers(runs, tmp_path):
 
 
 def test_table2(runs, small_grid):
-    cells = fill(TABLE2, "paper", runs).cells["error"]["cifar10", "resnet50"]
+    cells = fill(TABLES["table2"], "paper", runs).cells["error"]["cifar10", "resnet50"]
     assert cells["ce"].mean == pytest.approx(6.0)
     assert cells["adafocal"].mean == pytest.approx(6.0)
     assert cells["ce"].paper.value == 4.95
@@ -135,7 +134,7 @@ def test_table2(runs, small_grid):
 def test_a_damaged_record_is_no_part_of_a_mean(runs):
     (Run("paper", "cifar10", "resnet50", "ce", 1).folder(runs) / records.RESULT).write_text('{"test": ')
     with pytest.warns(UserWarning, match="damaged record"):
-        filled = fill(TABLE1, "paper", runs)
+        filled = fill(TABLES["table1"], "paper", runs)
     ce = filled.cells["before"]["cifar10", "resnet50"]["ce"]
     assert (ce.mean, ce.std, ce.seeds) == (pytest.approx(4.0), None, 1)
     assert "n=1" in ce.text(wanted=2)
@@ -145,17 +144,17 @@ def test_a_damaged_record_is_no_part_of_a_mean(runs):
 def test_overridden_runs_and_other_scales_fill_no_cell(runs):
     write_record(runs, Run.make("paper", "cifar10", "resnet50", "brier", 0, ("epochs=4",)))
     write_record(runs, Run("quick", "cifar10", "resnet50", "brier", 0))
-    assert fill(TABLE1, "paper", runs).cells["before"]["cifar10", "resnet50"]["brier"].mean is None
+    assert fill(TABLES["table1"], "paper", runs).cells["before"]["cifar10", "resnet50"]["brier"].mean is None
 
 
 def test_word_vectors_are_named_in_the_caption(runs):
     write_record(runs, Run("paper", "cifar100", "wrn26-10", "ce", 0), note="glove.test.txt, 3-d")
-    filled = fill(TABLE1, "paper", runs)
+    filled = fill(TABLES["table1"], "paper", runs)
     assert " Data: glove.test.txt, 3-d. From 4 of 24 runs" in render.caption(filled)
 
 
 def test_unknown_scale(capsys, tmp_path):
-    assert main("table1", ["--scale", "huge", "--out", str(tmp_path)]) == 2
+    assert main(["table1", "--scale", "huge", "--out", str(tmp_path)]) == 2
     assert "unknown scale 'huge': choose from demo, quick, paper" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 

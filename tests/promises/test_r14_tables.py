@@ -11,8 +11,8 @@ import pytest
 from experiments import grid, records
 from experiments.scales import SCALES
 from figures.command import main
-from figures.table1 import TABLE
-from figures.tables import fill
+from figures.tables import TABLES
+from figures.tables.table import fill
 
 PAIR = ("digits", "resnet8")
 RUNS = [run for run in grid.runs_of("table1", "demo") if (run.dataset, run.model) == PAIR]
@@ -50,7 +50,7 @@ def runs(tmp_path, monkeypatch):
 
 
 def cells(runs) -> dict:
-    return fill(TABLE, "demo", runs).cells["before"][PAIR]
+    return fill(TABLES["table1"], "demo", runs).cells["before"][PAIR]
 
 
 @pytest.mark.filterwarnings("ignore:left out")
@@ -75,7 +75,7 @@ def test_a_damaged_record_is_missing_from_its_cell_alone(runs, damage):
 
 def test_committed_records_give_the_same_bytes_every_time(tmp_path, capsys):
     for out in ("a", "b"):
-        assert main("table1", ["--scale", "paper", "--runs", str(tmp_path / "none"), "--out", str(tmp_path / out)]) == 0
+        assert main(["table1", "--scale", "paper", "--runs", str(tmp_path / "none"), "--out", str(tmp_path / out)]) == 0
     for suffix in ("md", "csv", "tex"):
         first, second = (tmp_path / out / "paper" / f"table1.{suffix}" for out in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()

@@ -1,15 +1,14 @@
-"""Tables and figures alike: made from records and written to a folder, by a name that is their module's."""
+"""Tables and figures alike: made from records and written to a folder."""
 
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from experiments import files, grid
-from figures import picture, render
 from figures.collect import Collection, Find, collect, how_to_train
-from figures.picture import Picture
-from figures.tables import Filled, fill, to_fill
+from figures.pictures import PICTURES, picture
+from figures.pictures.picture import Picture
+from figures.tables import TABLES, render
+from figures.tables.table import Filled, fill, to_fill
 
 SUFFIXES = {"md": render.markdown, "csv": render.long_csv, "tex": render.latex}  # what a table is written as
 
@@ -42,34 +41,35 @@ def names() -> list[str]:
     return list(grid.EXPERIMENTS)
 
 
-def module(name: str) -> ModuleType:
-    """The module of a table, which has a `TABLE`, or of a figure, which has a `PICTURE`."""
-    return importlib.import_module(f"figures.{name}")
+def check(name: str) -> None:
+    """Refuse a name that is no table's or figure's: ValueError listing the choices."""
+    if name not in TABLES and name not in PICTURES:
+        raise ValueError(f"unknown table or figure {name!r}: choose from {', '.join(names())}")
 
 
-def make(source: ModuleType, scale: str, find: Find | Path, folder: Path) -> Made:
+def make(name: str, scale: str, find: Find | Path, folder: Path) -> Made:
     """Make a table or figure from the records of one scale and write its files to `folder`.
 
     Args:
-        source: its module.
+        name: a key of `TABLES` or `PICTURES`.
         scale: one of `scales.SCALES`.
         find: gives the record of a run, or the folder of the records.
         folder: where to write; made where it is missing.
 
     Raises:
-        ValueError: an unknown scale.
+        ValueError: an unknown name or scale.
     """
-    if hasattr(source, "PICTURE"):
-        return _make_picture(source.PICTURE, scale, find, folder)
-    filled = fill(source.TABLE, scale, find)
-    name = filled.table.name
+    check(name)
+    if name in PICTURES:
+        return _make_picture(PICTURES[name], scale, find, folder)
+    table = TABLES[name]
+    filled = fill(table, scale, find)
     folder.mkdir(parents=True, exist_ok=True)
     for suffix, text in SUFFIXES.items():
         files.write_bytes(folder / f"{name}.{suffix}", text(filled).encode())
-    drawn = getattr(source, "picture", lambda filled, folder: [])(filled, folder)
-    suffixes = (*SUFFIXES, *drawn)
+    drawn = table.draw(filled, folder) if table.draw else ()
     shown = render.markdown(filled)
-    return Made(name, filled.table.title, suffixes, filled.collection, shown, to_fill(filled), filled)
+    return Made(name, table.title, (*SUFFIXES, *drawn), filled.collection, shown, to_fill(filled), filled)
 
 
 def _make_picture(wanted: Picture, scale: str, find: Find | Path, folder: Path) -> Made:

@@ -1,17 +1,15 @@
 """Figure 5: how AdaFocal moves gamma, bin by bin (`make fig5`)."""
 
-import sys
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.grid import Column
 from experiments.records import Record
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 ACROSS = 5
 
@@ -85,6 +83,3 @@ PICTURE = Picture(
     "+-S_th at which the two switch.",
     draw=draw,
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

@@ -1,13 +1,10 @@
 """Figure 2: the confidence of training and of validation samples correspond (`make fig2`)."""
 
-import sys
-
 from matplotlib.figure import Figure
 
-from figures import correspondence, curves
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import correspondence, curves
+from figures.pictures.picture import Picture
 
 
 def draw(collection: Collection) -> Figure:
@@ -21,6 +18,3 @@ PICTURE = Picture(
     notes=correspondence.notes(correspondence.COMMON),
     draw=draw,
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

@@ -1,6 +1,6 @@
 """The paper's Appendix G: mean and standard deviation over seeds of the test ECE_EW (`make error_bars`)."""
 
-import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,12 @@ from matplotlib.figure import Figure
 from data import FACTS
 from experiments import files
 from experiments.recipes import METHODS
-from figures import render, style
-from figures.command import main
-from figures.tables import Filled, score_table
+from figures import style
+from figures.tables import render
+from figures.tables.table import Filled, score_table
 from models import MODELS
 
-TABLE = score_table("ece_ew", "ECE over 15 bins of equal width", table="error_bars")
+NAME = "error_bars"
 
 
 def draw(filled: Filled, figure: Figure) -> None:
@@ -60,10 +60,9 @@ def picture(filled: Filled, folder: Path) -> list[str]:
     """Write the figure and the text under it; returns their suffixes."""
     figure = style.new(7.0, 4.2)
     draw(filled, figure)
-    style.save(figure, folder, TABLE.name)
-    files.write_bytes(folder / f"{TABLE.name}.txt", f"{render.caption(filled)}\n".encode())
+    style.save(figure, folder, NAME)
+    files.write_bytes(folder / f"{NAME}.txt", f"{render.caption(filled)}\n".encode())
     return ["pdf", "png", "txt"]
 
 
-if __name__ == "__main__":
-    sys.exit(main(TABLE.name))
+TABLE = replace(score_table("ece_ew", "ECE over 15 bins of equal width", table="error_bars"), draw=picture)

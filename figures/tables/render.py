@@ -8,7 +8,7 @@ from collections.abc import Collection as Container
 from collections.abc import Iterable, Sequence
 
 from data import FACTS
-from figures.tables import Filled
+from figures.tables.table import Filled
 from models import MODELS
 
 # Symbols of the paper, and characters that mean something to LaTeX; of two that begin alike the longer comes first.

@@ -7,7 +7,7 @@ import posthoc
 from calibration import ece_em
 from experiments.records import Record, RecordError
 from figures import cache
-from figures.tables import Block
+from figures.tables.table import Block
 
 
 def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | None]:

@@ -1,13 +1,11 @@
 """Figure 1: no single gamma of focal loss is the best calibrated in all bins (`make fig1`)."""
 
-import sys
-
 from matplotlib.figure import Figure
 
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 
 def draw(collection: Collection) -> Figure:
@@ -37,6 +35,3 @@ PICTURE = Picture(
     "validation set, in percent, after every epoch, before temperature scaling.",
     draw=draw,
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

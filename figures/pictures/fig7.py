@@ -1,13 +1,11 @@
 """Figure 7, Appendix B: all bins of Figure 1 and their edges (`make fig7`)."""
 
-import sys
-
 from matplotlib.figure import Figure
 
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 ACROSS = 5
 
@@ -53,6 +51,3 @@ PICTURE = Picture(
     draw=draw,
     needs=("bins",),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

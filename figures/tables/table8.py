@@ -1,12 +1,10 @@
 """Table 8: AUROC of out-of-distribution detection by softmax entropy (`make table8`)."""
 
-import sys
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from experiments.records import Record
-from figures.command import main
-from figures.tables import Block, Table
+from figures.tables.table import Block, Table
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,3 @@ TABLE = Table(
         for when, key in (("before", "auroc"), ("after", "auroc_scaled"))
     ),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(TABLE.name))

@@ -1,16 +1,14 @@
 """Reliability diagrams of every method before and after temperature scaling (`make reliability`)."""
 
-import sys
-
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from calibration import bin_stats, equal_width_edges, reliability_diagram, top_label
 from experiments.records import Record
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 
 def panel(ax: Axes, record: Record, scaled: bool, num_bins: int = 15) -> None:
@@ -60,6 +58,3 @@ PICTURE = Picture(
     draw=draw,
     needs=("predictions_sha256",),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

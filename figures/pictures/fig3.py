@@ -1,17 +1,15 @@
 """Figure 3: the losses as curves, and CalFocal over epochs (`make fig3`)."""
 
-import sys
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from experiments.recipes import METHODS
-from figures import correspondence, curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import correspondence, curves
+from figures.pictures.picture import Picture
 
 ACCURACY = 0.8  # A_val,b of panel (a)
 IN_BIN_0 = {
@@ -89,6 +87,3 @@ PICTURE = Picture(
     "and validation accuracy A_val in validation bin 0, one seed. All but (a) in percent, after every epoch.",
     draw=draw,
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

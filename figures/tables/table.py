@@ -1,6 +1,6 @@
 """Tables of a score per method and dataset-model pair, collected from run records.
 
-A table of the paper is a `Table` in a module of its own; `figures.render` writes it as Markdown, CSV and LaTeX.
+A table of the paper is a `Table` in `declared.py`; `render.py` writes it as Markdown, CSV and LaTeX.
 """
 
 from collections.abc import Callable
@@ -54,6 +54,7 @@ class Table:
     notes: str
     blocks: tuple[Block, ...]
     source: str = "the paper's number"  # what stands in square brackets
+    draw: Callable[["Filled", Path], list[str]] | None = None  # also writes a picture; returns the files' suffixes
     completed_by: str = ""  # the module that adds the blocks' scores to finished records, where training does not
 
     @property

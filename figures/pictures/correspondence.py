@@ -8,9 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from experiments.recipes import METHODS
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 ACROSS = 5  # panels in a row, where there are more than that
 

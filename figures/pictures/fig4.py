@@ -1,14 +1,13 @@
 """Figure 4: error and ECE_EM over epochs, of cross entropy, FLSD-53 and AdaFocal (`make fig4`)."""
 
-import sys
 from string import ascii_lowercase
 
 from matplotlib.figure import Figure
 
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
+from figures.pictures import curves
+from figures.pictures.picture import Picture
 
 
 def draw(collection: Collection) -> Figure:
@@ -36,6 +35,3 @@ PICTURE = Picture(
     draw=draw,
     needs=("history",),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))

@@ -1,6 +1,5 @@
 """Figure 6: ROC curves of out-of-distribution detection (`make fig6`)."""
 
-import sys
 from itertools import product
 from string import ascii_lowercase
 
@@ -12,11 +11,11 @@ from experiments.entropy import entropy_auroc, roc
 from experiments.grid import Column
 from experiments.recipes import METHODS
 from experiments.records import Record
-from figures import curves, style
+from figures import style
 from figures.collect import Collection
-from figures.command import main
-from figures.picture import Picture
-from figures.table8 import OOD_SETS, OodSet
+from figures.pictures import curves
+from figures.pictures.picture import Picture
+from figures.tables.table8 import OOD_SETS, OodSet
 
 GRID = np.linspace(0, 1, 501)  # of false positive rates, at which curves of several seeds are averaged
 
@@ -88,6 +87,3 @@ PICTURE = Picture(
     draw=draw,
     needs=("predictions_sha256",),
 )
-
-if __name__ == "__main__":
-    sys.exit(main(PICTURE.name))
