@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .errors import DataError
 from .split import Batch, Split, generator
+from .workers import heed_owner_alone, starting_deaf
 
 
 class LazySplit(Split):
@@ -96,8 +97,11 @@ class LazySplit(Split):
             collate_fn=_collate,
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw its seed from the global one
+            worker_init_fn=heed_owner_alone,
         )
-        for batch in loader:
+        with starting_deaf():
+            batches = iter(loader)
+        for batch in batches:
             if isinstance(batch, DataError):
                 raise batch
             yield Batch(*(part.to(self.device, non_blocking=True) for part in batch))

@@ -2,30 +2,19 @@
 
 import shutil
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torchvision.transforms import v2
 
 from data import DataError, load
-
-WNIDS = ("n01440764", "n01443537", "n01484850")
-OPTIONS = {"crop_size": 16, "resize": 20, "num_classes": 3}
+from tests.support.imagenet import OPTIONS, WNIDS, make_imagenet
 
 
 @pytest.fixture
 def imagenet_root(tmp_path):
     """A data root with 5 training and 2 validation JPEGs for each of three classes."""
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 5), ("val", 2)):
-        for wnid in WNIDS:
-            folder = tmp_path / "imagenet" / part / wnid
-            folder.mkdir(parents=True)
-            for i in range(count):
-                shape = (int(rng.integers(24, 40)), int(rng.integers(24, 40)), 3)
-                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{wnid}_{i}.JPEG")
-    return tmp_path
+    return make_imagenet(tmp_path)
 
 
 def load_small(root, **options):
