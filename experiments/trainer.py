@@ -17,6 +17,7 @@ from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.evaluate import final_scores, predict
 from experiments.grid import Run
 from experiments.provenance import environment
+from experiments.resuming import load_optimizer
 from experiments.speed import choose
 
 
@@ -340,7 +341,7 @@ class Training:
                 )
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(self.optimizer, state["optimizer"])
         if len(state["rng"]) == self.world.size:  # otherwise dropout goes on with other draws
             torch.set_rng_state(state["rng"][self.world.rank])
             if state["cuda_rng"] and self.device.type == "cuda":
