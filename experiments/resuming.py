@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from experiments.distributed import World
+
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Give a fresh optimizer a checkpoint's state, without the ways of another device.
@@ -27,3 +29,23 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
         for name, value in values.items():
             if isinstance(value, Tensor) and value.shape == parameter.shape:
                 values[name] = torch.empty_like(parameter).copy_(value)  # in the parameter's memory format
+
+
+def check_same_place(world: World, state: dict[str, Any] | None) -> None:
+    """Refuse processes that go on from different places: a network file system may show each another checkpoint.
+
+    Args:
+        world: the processes.
+        state: the checkpoint that this one has loaded, if any.
+
+    Raises:
+        ValueError: in every process, if they differ.
+    """
+    mine = [state.get(name, -1) for name in ("epoch", "steps")] if state else [-1, -1]
+    places = [tuple(place.tolist()) for place in world.all_of(torch.tensor(mine))]
+    if len(set(places)) > 1:
+        found = ", ".join(
+            f"process {rank}: " + (f"epoch {epoch}, step {steps}" if epoch >= 0 else "none")
+            for rank, (epoch, steps) in enumerate(places)
+        )
+        raise ValueError(f"the processes read different checkpoints ({found}): start the same command again")

@@ -17,7 +17,7 @@ from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.evaluate import final_scores, predict
 from experiments.grid import Run
 from experiments.provenance import environment
-from experiments.resuming import load_optimizer
+from experiments.resuming import check_same_place, load_optimizer
 from experiments.speed import choose
 
 
@@ -191,6 +191,7 @@ class Training:
 
     def update_gamma(self, val_logits: torch.Tensor) -> None:
         """Show the loss the whole validation set; processes that come to different gammas are a bug."""
+        self.check_finite(val_logits, now=True)
         self.loss.update(val_logits, self.val.labels)
         states = [value.double().cpu() for value in self.loss.state_dict().values()]
         mine = torch.cat([value.flatten() for value in states])
@@ -225,6 +226,7 @@ class Training:
             Preempted: always.
         """
         self.save()
+        self.world.agreed(None)  # torchrun stops the others once one has left: none leaves before the write has ended
         steps = f" and {self.part.steps} steps" if self.part else ""
         raise Preempted(f"{self.run_id}: stopped after epoch {self.epoch} of {self.recipe.epochs}{steps}, as asked")
 
@@ -329,6 +331,7 @@ class Training:
             CannotResume: it is of another recipe, seed, data or pretrained encoder.
         """
         state = checkpoint.load(self.folder, self.say)
+        check_same_place(self.world, state)
         if state is None:
             return
         if lacking := set(self.state()) - set(state):

@@ -1,8 +1,10 @@
 """Several processes on one run (gloo, on the CPU): the same numbers as one process, and the same on every one."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +19,13 @@ import losses
 import models
 from calibration import bin_stats, equal_mass_edges, top_label
 from data.split import share
-from experiments import distributed, records
+from experiments import checkpoint, distributed, records
 from experiments.distributed import World
 from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.provenance import ROOT
 from experiments.train import train
+from experiments.trainer import Preempted
 from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import cli, tiny_run
 from tests.waiting import HANGS
@@ -159,6 +162,41 @@ def test_the_gradient_is_the_whole_batchs(name, count, tmp_path):
         # float64, of which a sum of some hundred terms loses no more than its last three digits
         torch.testing.assert_close(found["loss"], expected["loss"], rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(found["gradient"], expected["gradient"], rtol=1e-12, atol=1e-12)
+
+
+def stopped_by_a_slow_write(world, runs):
+    """Is there a checkpoint when a process leaves, which ends the others?"""
+    write = checkpoint.save
+
+    def slow(*arguments):
+        time.sleep(1)
+        write(*arguments)
+
+    checkpoint.save = slow
+    with contextlib.suppress(Preempted):
+        train(tiny_run("ce"), runs=Path(runs), say=quiet, should_stop=lambda: True, world=world)
+    return {"written": (tiny_run("ce").folder(runs) / checkpoint.CURRENT).exists()}
+
+
+def test_no_process_leaves_before_the_checkpoint_is_written(tmp_path):
+    for found in on_ranks(2, stopped_by_a_slow_write, tmp_path, str(tmp_path / "runs")):
+        assert found["written"]
+
+
+def goes_on(world, runs):
+    """As where a network file system shows the checkpoint to the first process alone."""
+    with contextlib.suppress(Preempted):
+        if world.writes:
+            train(tiny_run("ce"), runs=Path(runs) / "0", say=quiet, should_stop=lambda: True)
+    try:
+        train(tiny_run("ce"), runs=Path(runs) / str(world.rank), say=quiet, world=world)
+    except ValueError as error:
+        return {"said": str(error)}
+
+
+def test_processes_that_read_different_checkpoints_say_so(tmp_path):
+    for found in on_ranks(2, goes_on, tmp_path, str(tmp_path)):
+        assert "process 0: epoch 0, step 1, process 1: none" in found["said"]
 
 
 # The command with a model in float64. Sums over processes come in another order than those of one, and training
