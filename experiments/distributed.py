@@ -6,6 +6,7 @@ without further exchange. With one process every function here does nothing.
 """
 
 import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,18 @@ def stop() -> None:
     if dist.is_available() and dist.is_initialized():
         dist.destroy_process_group()
     _control = None  # its last reference: this waits for its threads
+
+
+def abandon(status: int) -> int:
+    """The exit status of an error: one of several processes ends with it here and now.
+
+    The others may be waiting for it in a collective operation; NCCL's way to leave in order would wait for them.
+    """
+    if dist.is_available() and dist.is_initialized():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 def _gather(local: Tensor, batch_size: int, world: World) -> Tensor:

@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -258,17 +259,20 @@ def main(arguments: list[str] | None = None) -> int:
                 world=world,
             )
         world.agreed(None)  # none leaves while another still needs it
-    except Preempted as stopped:
+    except Preempted as stopped:  # in every process
         print(f"{stopped}: the same command goes on from there", file=sys.stderr)
+        distributed.stop()
         return PREEMPTED
     except (ValueError, *EXPLAINED) as error:
         print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+        return distributed.abandon(REFUSED)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        distributed.stop()
+        return distributed.abandon(INTERRUPTED)
+    except BaseException:
+        traceback.print_exc()
+        return distributed.abandon(1)
+    distributed.stop()
     if not world.writes:
         return 0
     test, scaled = result["test"], result["test_scaled"]

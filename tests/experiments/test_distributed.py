@@ -274,6 +274,32 @@ def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
     assert "error: " in said
 
 
+# The command, in which the process of rank 1 fails while the other waits for it, and leaving in order hangs as NCCL's does.
+FAILING = """
+import time
+import torch.distributed as dist
+from experiments import train
+from experiments.trainer import Training
+
+def epoch(self, whole=Training.train_epoch):
+    if self.world.rank == 1:
+        raise KeyError("in one process")
+    return whole(self)
+
+def wait():
+    while True:
+        time.sleep(1)
+
+Training.train_epoch, dist.destroy_process_group = epoch, wait
+"""
+
+
+def test_an_error_of_one_process_is_shown_and_ends_all(tmp_path):
+    status, said = torchrun(tiny_run("ce"), tmp_path / "runs", FAILING)
+    assert status == 1
+    assert "KeyError: 'in one process'" in said
+
+
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
