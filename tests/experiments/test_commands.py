@@ -82,6 +82,12 @@ def test_a_milestone_that_is_never_reached_is_mentioned(capsys, tmp_path):
     assert "lie beyond the last of 4 epochs" in capsys.readouterr().out
 
 
+def test_commands_whose_records_are_compared_with_the_cpus_ask_for_it(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    options = train._arguments().parse_args(cli(tiny_run("ce")))
+    assert train.pick_device(options.device) == "cpu"
+
+
 @pytest.mark.parametrize("module", ["experiments.train", "experiments.run"])
 def test_help(module):
     done = subprocess.run(
