@@ -110,14 +110,16 @@ def start(device: str) -> World:
     """Join the processes that `torchrun` started; without it this process is alone.
 
     Args:
-        device: "cpu" or "cuda".
+        device: "cpu" or "cuda"; "cuda:N" only for a process alone.
 
     Raises:
-        ValueError: more processes here than GPUs.
+        ValueError: more processes here than GPUs, or one GPU for all of them.
     """
     global _control
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return ALONE
+    if ":" in device:
+        raise ValueError(f"--device {device}: torchrun gives every process a GPU of its own; use --device cuda")
     here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     if device == "cuda" and here > (gpus := torch.cuda.device_count()):
         raise ValueError(

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -69,8 +70,10 @@ def train(
     folder = run.folder(runs)
     if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
         return found
-    recipe = run.recipe
-    choose(recipe.precision, recipe.compile, torch.device(device))  # refuses what the device cannot do
+    recipe, device = run.recipe, torch.device(device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
+    choose(recipe.precision, recipe.compile, device)  # refuses what the device cannot do
     with _failure_noted(folder, runs, world), ExitStack() as held:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
@@ -87,7 +90,7 @@ def train(
             run,
             splits,
             folder,
-            torch.device(device),
+            device,
             pretrained,
             checkpoint_seconds,
             say=say,
@@ -162,7 +165,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument(
-        "--device", choices=("cpu", "cuda"), default=None, help="where to train (default: cuda where there is one)"
+        "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
     )
     parser.add_argument(
         "--checkpoint-seconds",
@@ -180,11 +183,17 @@ def pick_device(name: str | None) -> str:
     """The device to train on.
 
     Raises:
-        ValueError: CUDA was asked for and there is none.
+        ValueError: another name than cpu, cuda or cuda:N, or a CUDA device that is not there.
     """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device must be cpu, cuda or cuda:N, got {name!r}")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    if int(name.partition(":")[2] or 0) >= (count := torch.cuda.device_count()) and name != "cpu":
+        raise ValueError(f"--device {name}: torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}")
+    return name
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -43,7 +43,9 @@ NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale
         ({"--set": "loss_options.lamda=1"}, "loss 'ce' has no option 'lamda'"),
         ({"--set": "model_options.depth=1"}, "model 'resnet8' has no option 'depth'"),
         ({"--set": "model_options.stem_stride=3"}, "stem_stride must be 1 or 2, got 3"),
-        ({"--device": "cuda"}, "--device cuda"),
+        ({"--device": "cuda"}, "--device cuda: torch sees no CUDA device here"),
+        ({"--device": "gpu"}, "--device must be cpu, cuda or cuda:N, got 'gpu'"),
+        ({"--device": "cuda:"}, "--device must be cpu, cuda or cuda:N, got 'cuda:'"),
         ({"--dataset": "cifar10", "--scale": "quick"}, "cifar"),
     ],
 )
@@ -88,13 +90,21 @@ def test_commands_whose_records_are_compared_with_the_cpus_ask_for_it(monkeypatc
     assert train.pick_device(options.device) == "cpu"
 
 
+def test_one_gpu_of_several(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [train.pick_device(name) for name in (None, "cpu", "cuda", "cuda:1")] == ["cuda", "cpu", "cuda", "cuda:1"]
+    with pytest.raises(ValueError, match="--device cuda:2: torch sees 2 CUDA devices, cuda:0 to cuda:1"):
+        train.pick_device("cuda:2")
+
+
 @pytest.mark.parametrize("module", ["experiments.train", "experiments.run"])
 def test_help(module):
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "example: python -m " + module in " ".join(done.stdout.split())
-    for option in ("--data-root DIR", "--runs DIR", "--device {cpu,cuda}", "--seed"):
+    for option in ("--data-root DIR", "--runs DIR", "--device {cpu,cuda,cuda:N}", "--seed"):
         assert option in done.stdout
 
 

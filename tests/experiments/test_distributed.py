@@ -306,3 +306,5 @@ def test_more_processes_than_gpus_are_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match=r"torchrun started 4 processes.* torch sees 1 GPUs"):
         distributed.start("cuda")
+    with pytest.raises(ValueError, match="--device cuda:1: torchrun gives every process a GPU of its own"):
+        distributed.start("cuda:1")
