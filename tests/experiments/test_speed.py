@@ -1,5 +1,7 @@
 """The fast ways to compute agree with the plain one, as far as their arithmetic lets them."""
 
+import functools
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +12,7 @@ import losses
 import models
 from experiments import checkpoint, records
 from experiments.build import build_model, build_optimizer
+from experiments.distributed import World
 from experiments.grid import Run
 from experiments.speed import choose
 from experiments.train import train
@@ -125,3 +128,59 @@ def test_bad_precisions_are_refused(precision, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(tiny_run("ce", 0, f"precision={precision}"), runs=tmp_path, say=quiet)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A card of the name that is called: what `choose` asks of a GPU, and switches, without one."""
+    switches = [(torch.backends.cuda.matmul, "allow_tf32")]
+    switches += [(torch.backends.cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")]
+    before = [getattr(*switch) for switch in switches]
+
+    def of(name):
+        native = {"Turing": False, "Hopper": True}[name]
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native
+        )
+
+    yield of
+    for switch, value in zip(switches, before, strict=True):
+        setattr(*switch, value)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Turing", "float32"), ("Hopper", "bf16")])
+def test_auto_takes_bf16_where_the_cores_have_it(name, expected, card):
+    card(name)
+    assert choose("auto", False, torch.device("cuda")).precision == expected
+
+
+def test_processes_on_different_cards_take_the_precision_that_all_have(card):
+    class BesideTuring(World):
+        def any(self, flag):
+            return True  # another process's card lacks it
+
+    card("Hopper")
+    assert choose("auto", False, torch.device("cuda"), world=BesideTuring(0, 2)).precision == "float32"
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tf32", True), ("bf16", False)])
+def test_what_bf16_leaves_in_float32_is_float32(precision, tf32, card):
+    choose(precision, False, torch.device("cuda"))
+    assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
+
+
+def test_a_short_batch_of_images_costs_no_other_its_own_graph(monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append([type(value) for value in inputs])
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    torch.compiler.reset()
+    model = choose("float32", True, CPU).compile(torch.nn.Conv2d(3, 4, 3))
+    for batch in (32, 20, 32, 20):
+        model(torch.zeros(batch, 3, 5, 5))
+    torch.compiler.reset()
+    assert len(graphs) == 2
+    assert all(torch.SymInt not in types for types in graphs)
