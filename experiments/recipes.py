@@ -118,7 +118,7 @@ class Recipe:
     # computing
     precision: str = "auto"  # of the forward pass: bf16 on a GPU, float32 on the CPU; or "float32", "tf32", "bf16"
     compile: bool = False  # torch.compile: minutes at the start, then faster steps
-    sync_batch_norm: bool = False  # with several processes: statistics of the whole batch, not of each one's share
+    sync_batch_norm: bool = False  # statistics of all GPUs' batch; each layer waits for them twice a step
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
 
 

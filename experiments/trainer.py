@@ -75,10 +75,9 @@ class Training:
         torch.manual_seed(run.seed)
         self.model = build_model(self.recipe, self.train, pretrained)
         if self.recipe.sync_batch_norm:
-            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
-        self.speed = choose(
-            self.recipe.precision, self.recipe.compile, device, one_shape=not isinstance(self.train, data.TokenSplit)
-        )
+            self.model = world.sync_batch_norm(self.model, device)
+        one_shape = not isinstance(self.train, data.TokenSplit)
+        self.speed = choose(self.recipe.precision, self.recipe.compile, device, one_shape, world)
         self.model = self.speed.layout(self.model.to(device))
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device

@@ -123,6 +123,46 @@ def test_processes_without_a_batch_get_the_logits_too(tmp_path):
         assert torch.equal(found[0], other)
 
 
+def broadcasts(world):
+    """The messages of rank 0 to the others in two training steps, and in one prediction."""
+    counts, send = [], dist.broadcast
+
+    def counted(*arguments, **options):
+        counts[-1] += 1
+        return send(*arguments, **options)
+
+    dist.broadcast = counted
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
+    wrapped = world.wrap(model, torch.device("cpu"))
+    counts.append(0)
+    for _ in range(2):
+        wrapped(torch.randn(4, 6) + world.rank).sum().backward()
+    own = model[1].running_mean.clone()
+    counts.append(0)
+    predict(model, Points(30), 10, world)
+    return {"counts": counts, "own": own, "common": model[1].running_mean.clone()}
+
+
+def test_buffers_stay_ones_own_until_a_prediction_which_sends_them_together(tmp_path):
+    first, second = on_ranks(2, broadcasts, tmp_path)
+    assert first["counts"] == second["counts"] == [0, 2]  # of 6 buffers: one message for floats, one for integers
+    assert not torch.equal(first["own"], second["own"])
+    assert torch.equal(first["common"], first["own"])
+    assert torch.equal(second["common"], first["own"])
+
+
+def normalised_together(world):
+    with pytest.raises(ValueError, match="sync_batch_norm with several processes needs GPUs"):
+        world.sync_batch_norm(nn.BatchNorm1d(8), torch.device("cpu"))
+    return {}
+
+
+def test_synchronised_normalisation_needs_gpus(tmp_path):
+    on_ranks(2, normalised_together, tmp_path)
+    assert isinstance(World().sync_batch_norm(nn.BatchNorm1d(8), torch.device("cpu")), nn.SyncBatchNorm)
+
+
 def few(world):
     torch.manual_seed(0)
     return predict(nn.Linear(6, 5), Points(30), 10, world)
