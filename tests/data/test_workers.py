@@ -15,7 +15,7 @@ from experiments.signals import STOP, noticed
 if __name__ == "__main__":
     options = {options} | {{"workers": 2}}
     with noticed() as came:
-        batches = load("imagenet", sys.argv[1], **options).test.eval_batches(1)
+        batches = load("imagenet", sys.argv[1], **options).train.eval_batches(1)
         seen = [next(batches).index.item()]
         for number in STOP:
             subprocess.run(["kill", "-s", str(int(number)), "--", str(-os.getpgrp())])
@@ -26,7 +26,7 @@ if __name__ == "__main__":
 
 
 def test_signals_to_the_whole_group_end_no_worker(tmp_path):
-    make_imagenet(tmp_path, val=20)  # more images than the workers decode ahead
+    make_imagenet(tmp_path, train=20)  # more images than the workers decode ahead
     (tmp_path / "signalled.py").write_text(SIGNALLED.format(options=OPTIONS))
     done = subprocess.run(
         [sys.executable, tmp_path / "signalled.py", tmp_path],
@@ -42,13 +42,13 @@ import sys
 from data import load
 
 if __name__ == "__main__":
-    for batch in load("imagenet", sys.argv[1], **{options} | {{"workers": 2}}).test.eval_batches(1):
+    for batch in load("imagenet", sys.argv[1], **{options} | {{"workers": 2}}).train.eval_batches(1):
         raise KeyError("the loop's own")
 """
 
 
 def test_workers_end_with_a_run_that_fails(tmp_path):
-    make_imagenet(tmp_path, val=20)
+    make_imagenet(tmp_path, train=20)
     (tmp_path / "abandoned.py").write_text(ABANDONED.format(options=OPTIONS))
     done = subprocess.run(
         [sys.executable, tmp_path / "abandoned.py", tmp_path],
