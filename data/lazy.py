@@ -11,12 +11,15 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from .errors import DataError
+from .normalisation import normalise
 from .split import Batch, Split, generator
 from .workers import heed_owner_alone, starting_deaf
 
 
 class LazySplit(Split):
-    """Image files read, transformed and normalised sample by sample, by workers if there are any.
+    """Image files decoded and transformed sample by sample, by workers if there are any, and normalised by batch.
+
+    A sample stays bytes until its batch lies on the split's device: a quarter of what floats take on the way.
 
     Args:
         paths: N paths relative to `folder`.
@@ -48,10 +51,10 @@ class LazySplit(Split):
 
         super().__init__(labels, classes, index)
         self.paths, self.folder, self.workers = paths, folder, workers
+        self.mean, self.std = tuple(mean), tuple(std)
         self._device = torch.device("cpu")
-        finish = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
-        self._train = v2.Compose([v2.RandomResizedCrop(crop_size), v2.RandomHorizontalFlip(), *finish])
-        self._eval = v2.Compose([v2.Resize(resize), v2.CenterCrop(crop_size), *finish])
+        self._train = v2.Compose([v2.RandomResizedCrop(crop_size), v2.RandomHorizontalFlip(), v2.PILToTensor()])
+        self._eval = v2.Compose([v2.Resize(resize), v2.CenterCrop(crop_size), v2.PILToTensor()])
 
     @property
     def device(self) -> torch.device:
@@ -59,14 +62,22 @@ class LazySplit(Split):
         return self._device
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        return self._eval(self._decode(i)), int(self.labels[i])
+        return normalise(self.pixels(i), self.mean, self.std), int(self.labels[i])
 
-    def augmented(self, i: int, seed: int, epoch: int) -> tuple[Tensor, int]:
-        """Sample i as epoch `epoch` of a run with `seed` sees it; leaves the global generator as it was."""
+    def pixels(self, i: int, seed: int | None = None, epoch: int = 0) -> Tensor:
+        """Sample i as [3, crop_size, crop_size] uint8; leaves the global generator as it was.
+
+        Args:
+            i: which.
+            seed: augmented, as epoch `epoch` of a run with this seed sees it; None: as it is evaluated.
+            epoch: number of the epoch.
+        """
         image = self._decode(i)
+        if seed is None:
+            return self._eval(image)
         with torch.random.fork_rng(devices=[]):  # torchvision's transforms draw from the global generator
             torch.set_rng_state(generator(seed, epoch, i, stream=1).get_state())
-            return self._train(image), int(self.labels[i])
+            return self._train(image)
 
     @property
     def summary(self) -> str:
@@ -104,7 +115,8 @@ class LazySplit(Split):
         for batch in batches:
             if isinstance(batch, DataError):
                 raise batch
-            yield Batch(*(part.to(self.device, non_blocking=True) for part in batch))
+            index, pixels, labels = (part.to(self.device, non_blocking=True) for part in batch)
+            yield Batch(index, normalise(pixels, self.mean, self.std), labels)
 
     def _hash(self, digest: "hashlib._Hash") -> None:
         for path in self.paths:
@@ -112,7 +124,7 @@ class LazySplit(Split):
 
 
 class _Epoch(Dataset):
-    """One epoch's samples with their index: (i, input, label), or the DataError of a sample that is broken.
+    """One epoch's samples with their index: (i, pixels, label), or the DataError of a sample that is broken.
 
     Raised in a worker, the error would reach the caller as a traceback of many lines.
     """
@@ -125,9 +137,7 @@ class _Epoch(Dataset):
 
     def __getitem__(self, i: int) -> tuple[int, Tensor, int] | DataError:
         try:
-            if self.seed is None:
-                return i, *self.split[i]
-            return i, *self.split.augmented(i, self.seed, self.epoch)
+            return i, self.split.pixels(i, self.seed, self.epoch), int(self.split.labels[i])
         except DataError as error:
             return error
 

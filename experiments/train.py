@@ -81,7 +81,8 @@ def train(
         if recipe.pretrained:
             pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
             options |= {"tokenizer": str(pretrained)}
-        splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
+        source = {"root": data_root, "seed": recipe.split_seed, "download": download}
+        splits = _load(world, lambda: data.load(recipe.dataset, **source, **options))
         _first(world, lambda: _hold(folder, held))
         found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
         if found is not None:
@@ -143,6 +144,26 @@ def _first(world: World, what: Callable[[], Any]) -> Any:
     if error is not None:
         raise error
     return result
+
+
+def _load(world: World, load: Callable[[], data.Splits]) -> data.Splits:
+    """The splits in every process: those of photographs from the first, which alone lists the files and their sizes.
+
+    On a network file system a million of them take minutes. Other splits are read by all, once the first has filled
+    their cache.
+    """
+    own: list[data.Splits] = []
+
+    def first() -> data.Splits | None:
+        own.append(load())
+        if world.size == 1 or not isinstance(own[0].train, data.LazySplit):
+            return None
+        for split in own[0]:
+            _ = split.fingerprint  # goes along
+        return own[0]
+
+    sent = _first(world, first)
+    return sent or (own[0] if own else load())
 
 
 def _finished(run: Run, folder: Path, say: Callable[[str], None]) -> dict | None:

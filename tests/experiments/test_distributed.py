@@ -15,6 +15,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
+import data
 import losses
 import models
 from calibration import bin_stats, equal_mass_edges, top_label
@@ -24,10 +25,11 @@ from experiments.distributed import World
 from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.provenance import ROOT
-from experiments.train import train
+from experiments.train import _load, train
 from experiments.trainer import Preempted
 from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import cli, tiny_run
+from tests.support.imagenet import OPTIONS, make_imagenet
 from tests.waiting import HANGS
 
 TEXT = ("epochs=2", "model_options.dropout=0", "data_options.train_size=333")
@@ -312,6 +314,31 @@ def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
     status, said = torchrun(run, tmp_path / "runs")
     assert status != 0
     assert "error: " in said
+
+
+def loads(world, dataset, root, options):
+    """How often this process reads a dataset that all want, and what it gets."""
+    calls = []
+
+    def load():
+        calls.append(dataset)
+        return data.load(dataset, root, **options)
+
+    splits = _load(world, load)
+    stat = Path.stat
+    Path.stat = None  # what the fingerprint of photographs asks of every file
+    fingerprints = [split.fingerprint for split in splits]
+    Path.stat = stat
+    return {"calls": len(calls), "data": fingerprints, "batch": next(splits.val.eval_batches(2)).inputs}
+
+
+@pytest.mark.parametrize(("dataset", "options", "others"), [("imagenet", OPTIONS, 0), ("digits", {}, 1)])
+def test_one_process_lists_the_files_of_photographs(dataset, options, others, tmp_path):
+    make_imagenet(tmp_path)
+    first, second = on_ranks(2, loads, tmp_path, dataset, str(tmp_path), options)
+    assert (first["calls"], second["calls"]) == (1, others)
+    assert first["data"] == second["data"]
+    assert torch.equal(first["batch"], second["batch"])
 
 
 # The command, in which the process of rank 1 fails while the other waits for it, and leaving in order hangs as NCCL's does.

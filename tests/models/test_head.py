@@ -17,7 +17,7 @@ IDS = [f"{case[0]}-{case[1]}" for case in CASES]
 
 
 def batch(dataset: str) -> torch.Tensor:
-    return images(dataset) if FACTS[dataset].channels else ids()
+    return images(dataset) if FACTS[dataset].in_channels else ids()
 
 
 @pytest.mark.parametrize(("model", "dataset", "options"), CASES, ids=IDS)
