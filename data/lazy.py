@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, default_collate
 from .errors import DataError
 from .normalisation import normalise
 from .split import Batch, Split, generator
-from .workers import heed_owner_alone, starting_deaf
+from .workers import heed_owner_alone, start_method, starting_deaf
 
 
 class LazySplit(Split):
@@ -91,6 +91,13 @@ class LazySplit(Split):
         moved._device = torch.device(device)
         return moved
 
+    def __getstate__(self) -> dict:
+        # what every worker is sent: a million paths as one text take a tenth of the time
+        return self.__dict__ | {"paths": "\0".join(self.paths)}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state, paths=state["paths"].split("\0"))
+
     def _decode(self, i: int) -> Image.Image:
         path = self.folder / self.paths[i]
         try:
@@ -109,6 +116,7 @@ class LazySplit(Split):
             pin_memory=self.device.type == "cuda",
             generator=torch.Generator(),  # or the loader would draw its seed from the global one
             worker_init_fn=heed_owner_alone,
+            multiprocessing_context=start_method() if self.workers else None,
         )
         with starting_deaf():
             batches = iter(loader)

@@ -3,12 +3,26 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.context import BaseContext
 
 STOP = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm sends the first at scancel, --signal any other
 _BLOCKED = STOP if hasattr(signal, "sigwaitinfo") else ()  # macOS does not say who sent a signal
+
+
+def start_method() -> BaseContext:
+    """How workers begin: as forks of a process that has the modules and nothing else.
+
+    A fork of the run itself, which holds CUDA, NCCL and their threads, can hang.
+    """
+    context = multiprocessing.get_context("forkserver")
+    main = getattr(sys.modules["__main__"], "__spec__", None)  # workers import it, too
+    context.set_forkserver_preload(["data.lazy", "torchvision.transforms.v2", *([main.name] if main else [])])
+    return context
 
 
 @contextmanager
@@ -16,6 +30,9 @@ def starting_deaf() -> Iterator[None]:
     """Processes started within inherit a mask of `STOP`; this one hears what came meanwhile at the end."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
     try:
+        if _BLOCKED:  # started by forkserver itself it would unblock SIGTERM before that starts
+            resource_tracker.ensure_running()
+            signal.pthread_sigmask(signal.SIG_BLOCK, _BLOCKED)
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)

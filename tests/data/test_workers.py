@@ -1,8 +1,14 @@
 """The processes that decode photographs, beside signals that are meant for the run."""
 
+import multiprocessing
+import os
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
+
+from data import load
 from experiments.provenance import ROOT
 from tests.support.imagenet import OPTIONS, make_imagenet
 
@@ -23,6 +29,17 @@ if __name__ == "__main__":
         assert came()
     print(*seen)
 """
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="a parent is looked up in /proc")
+def test_workers_are_no_forks_of_this_process(tmp_path):
+    split = load("imagenet", make_imagenet(tmp_path), **OPTIONS, workers=1).train
+    batches = split.eval_batches(4)
+    next(batches)
+    (worker,) = multiprocessing.active_children()
+    parent = Path(f"/proc/{worker.pid}/stat").read_text().rpartition(")")[2].split()[1]
+    assert int(parent) != os.getpid()
+    assert [len(batch.labels) for batch in batches] == [4, 4, 3]
 
 
 def test_signals_to_the_whole_group_end_no_worker(tmp_path):
