@@ -82,3 +82,11 @@ def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = one_shape
     return Speed(precision, cuda, compiled, device.type, one_shape)
+
+
+def to_cpu(*tensors: Tensor) -> list[Tensor]:
+    """The tensors on the CPU; a GPU is waited for once."""
+    copies = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+    if any(tensor.is_cuda for tensor in tensors):
+        torch.cuda.synchronize()
+    return copies

@@ -19,7 +19,7 @@ from experiments.bench.timing import Row, best_of, side_by_side
 from experiments.build import build_model, build_optimizer
 from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.grid import Run
-from experiments.speed import choose
+from experiments.speed import choose, to_cpu
 from experiments.trainer import Training
 
 FACTS = data.FACTS["cifar10"]
@@ -132,7 +132,7 @@ def rows(device: torch.device) -> Iterator[Row]:
         logits = training.predict(training.val)
         parts = {
             "scoring validation and test set (forward)": predict,
-            "gamma update": best_of(lambda: training.loss.update(logits, training.val.labels), 5),
+            "gamma update": best_of(lambda: training.loss.update(to_cpu(logits)[0], training.labels["val"]), 5),
             "scores and bins for the record": best_of(lambda: _record(training, logits, seen), 2),
             "writing a checkpoint": best_of(lambda: checkpoint.save(folder, training.state()), 2),
         }
@@ -148,9 +148,10 @@ def _whole_epoch(training: Training) -> None:
 
 
 def _record(training: Training, logits: torch.Tensor, seen) -> None:
+    logits, *seen = to_cpu(logits, seen.p_true, seen.p_top)
     for _ in range(2):  # validation and test
-        epoch_scores("val", logits, training.val.labels, 15)
-    bin_rows(1, logits, training.val.labels, seen, training.loss.gammas, 15)
+        epoch_scores("val", logits, training.labels["val"], 15)
+    bin_rows(1, logits, training.labels["val"], *seen, training.loss.gammas, 15)
 
 
 def _cifar_nets(device: torch.device) -> Iterator[Row]:
