@@ -27,7 +27,19 @@ from models import MODELS
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
 INTERRUPTED = 130  # exit status after Ctrl-C
 PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
-EXPLAINED = (RunIsLocked, CannotResume, TrainingDiverged, OSError)  # errors whose message is all the user needs
+
+
+class OutOfMemory(RuntimeError):
+    """The memory of the device, or of the machine, is too small."""
+
+
+EXPLAINED = (
+    RunIsLocked,
+    CannotResume,
+    TrainingDiverged,
+    OutOfMemory,
+    OSError,
+)  # errors whose message is all the user needs
 
 
 def train(
@@ -65,7 +77,7 @@ def train(
 
     Raises:
         ValueError: data or options that do not fit; `records.RecordError` for a record of another recipe.
-        RunIsLocked, CannotResume, TrainingDiverged, Preempted: see there.
+        RunIsLocked, CannotResume, TrainingDiverged, Preempted, OutOfMemory: see there.
     """
     folder = run.folder(runs)
     if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
@@ -74,7 +86,7 @@ def train(
     if device.type == "cuda":
         torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
     choose(recipe.precision, recipe.compile, device)  # refuses what the device cannot do
-    with _failure_noted(folder, runs, world), ExitStack() as held:
+    with _failure_noted(folder, runs, world), _memory_explained(run, device), ExitStack() as held:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         options = dict(recipe.data_options)
@@ -102,6 +114,19 @@ def train(
         result = training.run()
         _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
         return result
+
+
+@contextmanager
+def _memory_explained(run: Run, device: torch.device) -> Iterator[None]:
+    """Say in one line what to change where memory does not suffice."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OutOfMemory(
+            f"{run}: out of memory on {device} ({reason}): train fewer runs at once (--workers), share the batch among "
+            "GPUs (torchrun), or score fewer samples at once (--set eval_batch_size=...)"
+        ) from None
 
 
 @contextmanager
