@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.autograd import DeviceType
 from torch.utils.data import DataLoader, Dataset
 
 import data
@@ -176,7 +176,17 @@ def largest_costs(device: torch.device, count: int = 3) -> list[tuple[str, float
         steps()
         with torch.profiler.profile() as profile:
             steps()
-    key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    events = sorted(profile.key_averages(), key=lambda event: -getattr(event, key))
-    total = np.sum([getattr(event, key) for event in events])
-    return [(event.key, float(getattr(event, key) / total)) for event in events[:count]]
+    return largest(profile.key_averages(), device, count)
+
+
+def largest(events, device: torch.device, count: int) -> list[tuple[str, float]]:
+    """The most expensive of the profiler's events, with their share of the time of all.
+
+    On a GPU only its kernels count: the CPU's operations that launch them have their time once more.
+    """
+    if device.type == "cuda":
+        cost = {event.key: event.self_device_time_total for event in events if event.device_type == DeviceType.CUDA}
+    else:
+        cost = {event.key: event.self_cpu_time_total for event in events}
+    total = sum(cost.values())
+    return [(key, cost[key] / total) for key in sorted(cost, key=cost.get, reverse=True)[:count]]
