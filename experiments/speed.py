@@ -5,6 +5,7 @@ and every score stay float32) on channels-last images, the optimizer is one fuse
 waits for the GPU.
 """
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -56,7 +57,14 @@ class Speed:
         return inputs.contiguous(memory_format=torch.channels_last) if images else inputs
 
 
-def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool = True, world: World = ALONE) -> Speed:
+def choose(
+    precision: str,
+    compiled: bool,
+    device: torch.device,
+    one_shape: bool = True,
+    world: World = ALONE,
+    deterministic: bool = False,
+) -> Speed:
     """What a recipe's settings mean on a device; sets the process's switches for matrix products.
 
     Args:
@@ -65,6 +73,8 @@ def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool
         device: where it trains.
         one_shape: whether nearly all batches have the same shape, so that trying out algorithms for it pays.
         world: the processes of the run, which all take the precision that all have.
+        deterministic: on a GPU, take no algorithm whose result depends on the order in which its threads finish;
+            operations that have no other raise a RuntimeError that names them. Call it before CUDA's first product.
 
     Raises:
         ValueError: an unknown precision, or TF32 without a GPU.
@@ -80,7 +90,11 @@ def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool
         precision = "float32" if world.any(not bf16) else "bf16"
     if cuda:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
-        torch.backends.cudnn.benchmark = one_shape
+        torch.backends.cudnn.benchmark = one_shape and not deterministic
+        torch.backends.cudnn.deterministic = deterministic
+        torch.use_deterministic_algorithms(deterministic)
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS otherwise varies, and torch refuses it
     return Speed(precision, cuda, compiled, device.type, one_shape)
 
 

@@ -85,7 +85,9 @@ def train(
     recipe, device = run.recipe, torch.device(device)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
-    choose(recipe.precision, recipe.compile, device)  # refuses what the device cannot do
+    choose(
+        recipe.precision, recipe.compile, device, deterministic=recipe.deterministic
+    )  # refuses what the device cannot do
     with _failure_noted(folder, runs, world), _memory_explained(run, device), ExitStack() as held:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)

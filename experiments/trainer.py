@@ -78,7 +78,9 @@ class Training:
         if self.recipe.sync_batch_norm:
             self.model = world.sync_batch_norm(self.model, device)
         one_shape = not isinstance(self.train, data.TokenSplit)
-        self.speed = choose(self.recipe.precision, self.recipe.compile, device, one_shape, world)
+        self.speed = choose(
+            self.recipe.precision, self.recipe.compile, device, one_shape, world, self.recipe.deterministic
+        )
         self.model = self.speed.layout(self.model.to(device))
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
             device

@@ -1,6 +1,7 @@
 """The fast ways to compute agree with the plain one, as far as their arithmetic lets them."""
 
 import functools
+import os
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from experiments.distributed import World
 from experiments.grid import Run
 from experiments.speed import choose
 from experiments.train import train
-from tests.experiments.test_preemption import quiet
+from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import tiny_run
 
 CPU = torch.device("cpu")
@@ -143,7 +144,10 @@ def card(monkeypatch):
             torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native
         )
 
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
     yield of
+    torch.use_deterministic_algorithms(False)
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
     for switch, value in zip(switches, before, strict=True):
         setattr(*switch, value)
 
@@ -167,6 +171,24 @@ def test_processes_on_different_cards_take_the_precision_that_all_have(card):
 def test_what_bf16_leaves_in_float32_is_float32(precision, tf32, card):
     choose(precision, False, torch.device("cuda"))
     assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
+
+
+def test_deterministic_holds_for_its_run_alone(card):
+    cuda, cudnn = torch.device("cuda"), torch.backends.cudnn
+    choose("float32", False, cuda, deterministic=True)
+    assert (torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark) == (True, True, False)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    choose("float32", False, cuda)
+    assert (torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark) == (False, False, True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_deterministic_run_on_a_gpu_twice(tmp_path):
+    run = tiny_run("adafocal", 0, "deterministic=true")
+    for name in ("a", "b"):
+        train(run, runs=tmp_path / name, device="cuda", say=quiet)
+    assert record_of(run.folder(tmp_path / "a")) == record_of(run.folder(tmp_path / "b"))
 
 
 def test_a_short_batch_of_images_costs_no_other_its_own_graph(monkeypatch):
