@@ -83,7 +83,7 @@ def train(
     if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
         return found
     recipe, device = run.recipe, torch.device(device)
-    if device.type == "cuda":
+    if device.index is not None:
         torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
     choose(
         recipe.precision, recipe.compile, device, deterministic=recipe.deterministic
