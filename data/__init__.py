@@ -7,6 +7,7 @@ from .arrays import ArraySplit
 from .encoders import ENCODERS, find_encoder, weights_sha256
 from .errors import DataError
 from .facts import FACTS, Facts
+from .lazy import LazySplit
 from .ood import OOD, check_ood, load_ood
 from .registry import DATASETS, data_root, load, options_of
 from .split import Batch, Split, Splits
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "DataError",
     "Facts",
+    "LazySplit",
     "Split",
     "Splits",
     "TokenSplit",

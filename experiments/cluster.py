@@ -81,7 +81,10 @@ def _text(
     name: str, title: str, scale: str, dataset: str, model: str, runs: str, count: int, options: list[str]
 ) -> str:
     lines = "".join(f"{option}\n" for option in options)
-    head = f"SCALE=${{SCALE:-{scale}}}\nDATASET={dataset}\nMODEL={model}\nQUICK_SEEDS={SCALES['quick'].seeds}"
+    # said aloud: where the driver is too old for torch's CUDA, a job shall not take weeks on the CPU
+    device = "cpu" if scale == "demo" else "cuda"
+    head = f"SCALE=${{SCALE:-{scale}}}\nDEVICE=${{DEVICE:-{device}}}\nDATASET={dataset}\nMODEL={model}"
+    head += f"\nQUICK_SEEDS={SCALES['quick'].seeds}"
     return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
 
 

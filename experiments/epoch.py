@@ -68,7 +68,7 @@ def epoch_scores(prefix: str, logits: Tensor, labels: Tensor, num_bins: int) -> 
 
 
 def bin_rows(
-    epoch: int, logits: Tensor, labels: Tensor, seen: TrainingConfidence, gammas: Tensor | None, num_bins: int
+    epoch: int, logits: Tensor, labels: Tensor, p_true: Tensor, p_top: Tensor, gammas: Tensor | None, num_bins: int
 ) -> list[dict]:
     """The rows of `bins.csv` for one epoch, one a bin.
 
@@ -83,7 +83,7 @@ def bin_rows(
     val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins))
     columns = {f"val_{name}": getattr(val, name) for name in ("lower", "upper", "count", "confidence", "accuracy")}
     columns["gamma"] = np.full(num_bins, np.nan) if gammas is None else gammas.double().cpu().numpy()
-    for name, p in (("true", seen.p_true), ("top", seen.p_top)):
+    for name, p in (("true", p_true), ("top", p_top)):
         p = p[~p.isnan()].double().cpu().numpy()
         common, own = _means(p, val.edges), _means(p, equal_mass_edges(p, num_bins))
         columns |= {f"train_{name}_{what}": getattr(common, what) for what in ("count", "confidence")}

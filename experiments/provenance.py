@@ -1,5 +1,6 @@
 """Where a number comes from: code, packages and machine."""
 
+import os
 import platform
 import subprocess
 import sys
@@ -26,12 +27,15 @@ def environment(device: torch.device) -> dict:
 
 
 def git_commit() -> str | None:
-    """The checked-out commit, with "+changes" where tracked files differ from it; None outside a git checkout."""
+    """The checked-out commit, with "+changes" where tracked files differ from it.
+
+    Outside a git checkout, what the environment's ADAFOCAL_COMMIT says: who copies the files elsewhere knows it.
+    """
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("ADAFOCAL_COMMIT")
     return head + ("+changes" if changed else "")
 
 

@@ -3,8 +3,12 @@
 import argparse
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from data.tar import read_tar
 from experiments import files, records
 from experiments.grid import Run
 from experiments.records import BINS, CONFIG, HISTORY, PREDICTIONS, PUBLISHED, RESULT, Record, RecordError
@@ -23,6 +27,24 @@ def finished(root: Path) -> list[Record]:
     if not folders:
         raise RecordError(f"{root} holds no finished run")
     return [_checked(folder) for folder in folders]
+
+
+@contextmanager
+def unpacked(source: Path) -> Iterator[Path]:
+    """The folder `source`, or one with the files of the tar archive `source`, of which only a record's are taken.
+
+    Raises:
+        DataError: a tar that is damaged or not safe to unpack.
+    """
+    if source.is_dir():
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        for path, content in read_tar(source).items():
+            if Path(path).name in WHOLE:
+                (Path(temporary) / path).parent.mkdir(parents=True, exist_ok=True)
+                (Path(temporary) / path).write_bytes(content)
+        yield Path(temporary)
 
 
 def publish(found: list[Record], into: Path = PUBLISHED, names: tuple[str, ...] = WHOLE) -> list[Path]:
@@ -76,16 +98,20 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.publish",
-        description="Copy the finished records below a folder, without checkpoints, to where tables and figures look "
-        "for them beside runs/. Nothing is copied unless all of them are whole, sound and made by a clean git commit.",
+        description="Copy the finished records below a folder or in a tar, without checkpoints, to where tables and "
+        "figures look for them beside runs/. Nothing is copied unless all of them are whole, sound and made by a clean "
+        "git commit.",
     )
-    parser.add_argument("folder", metavar="DIR", type=Path, help="runs, or a folder in it such as runs/quick")
+    parser.add_argument(
+        "source", metavar="DIR_OR_TAR", type=Path, help="runs, a folder in it such as runs/quick, or a tar of records"
+    )
     parser.add_argument("--into", metavar="DIR", type=Path, default=PUBLISHED, help="default: experiments/results")
     parser.add_argument("--scores-only", action="store_true", help="leave out bins.csv and predictions.npz")
     options = parser.parse_args(arguments)
     try:
-        found = finished(options.folder)
-        new = publish(found, options.into, SCORES if options.scores_only else WHOLE)
+        with unpacked(options.source) as folder:
+            found = finished(folder)
+            new = publish(found, options.into, SCORES if options.scores_only else WHOLE)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

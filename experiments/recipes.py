@@ -80,7 +80,10 @@ TABLE_METHODS = ("ce", "brier", "mmce", "ls", "flsd53", "adafocal")  # the colum
 
 @dataclass(frozen=True)
 class Recipe:
-    """Every setting of a run but its seed: equal recipes and seeds give equal records on one kind of machine."""
+    """Every setting of a run but its seed: equal recipes and seeds give equal records on one kind of CPU.
+
+    On a GPU they need not, unless `deterministic` is set.
+    """
 
     dataset: str
     model: str
@@ -117,8 +120,9 @@ class Recipe:
     eval_batch_size: int = 1000
     # computing
     precision: str = "auto"  # of the forward pass: bf16 on a GPU, float32 on the CPU; or "float32", "tf32", "bf16"
+    deterministic: bool = False  # on a GPU, equal bits run after run where torch has such algorithms, at a cost
     compile: bool = False  # torch.compile: minutes at the start, then faster steps
-    sync_batch_norm: bool = False  # with several processes: statistics of the whole batch, not of each one's share
+    sync_batch_norm: bool = False  # statistics of all GPUs' batch; each layer waits for them twice a step
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
 
 

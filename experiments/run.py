@@ -13,7 +13,9 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing import connection
+from typing import NamedTuple
 
+import torch
 from tqdm import tqdm
 
 from experiments import grid, records, scales
@@ -28,6 +30,7 @@ from experiments.trainer import Preempted
 STOPPED = "not begun: stopped as asked"
 DIED = "a process was killed, for want of memory perhaps (--workers 1 takes least): the same command goes on"
 _life = ExitStack()  # never closed: holds what a worker needs as long as it lives
+_device = None  # in a worker: where it trains
 _should_stop = None  # in a worker: says whether it was asked to stop
 _progress = None  # in a worker: the queue that its epochs go to
 
@@ -39,8 +42,9 @@ def look_up(runs: list[Run], options) -> dict[Run, Record | None]:
         return records.of_one_data_set({run: records.find(run, options.runs) for run in runs})
 
 
-def _start_worker(progress) -> None:
-    global _progress, _should_stop
+def _start_worker(progress, device: str) -> None:
+    global _device, _progress, _should_stop
+    _device = device
     _progress, _should_stop = progress, _life.enter_context(noticed())
     progress.cancel_join_thread()  # at its end a worker would wait for a reader of its news that is waiting for it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
@@ -53,16 +57,28 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _train_one(run: Run, options) -> tuple[dict | None, str]:
-    """In a worker: train a run; (result, "") or (None, what went wrong)."""
-    if _should_stop():
-        return None, STOPPED  # the pool hands out one run more than it has workers
+class Outcome(NamedTuple):
+    """What a worker made of a run.
+
+    Attributes:
+        result: `result.json`, or None.
+        failure: what went wrong, in one line; "" if nothing did.
+        worn: whether the worker can train no other: after an error of CUDA every call of its process fails.
+    """
+
+    result: dict | None
+    failure: str = ""
+    worn: bool = False
+
+
+def _train_one(run: Run, options) -> Outcome:
+    """In a worker: train a run."""
     try:
         result = train(
             run,
             data_root=options.data_root,
             runs=options.runs,
-            device=options.device,
+            device=_device,
             checkpoint_seconds=options.checkpoint_seconds,
             download=options.download,
             say=lambda text: _progress.put((run, text)),
@@ -70,20 +86,20 @@ def _train_one(run: Run, options) -> tuple[dict | None, str]:
             should_stop=_should_stop,
         )
     except Preempted as stopped:
-        return None, str(stopped)
+        return Outcome(None, str(stopped))
     except (ValueError, *EXPLAINED) as error:
-        return None, str(error)
+        return Outcome(None, str(error))
     except Exception as error:  # whatever it is, the other runs go on
-        return None, f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-    return result, ""
+        failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+        return Outcome(None, failure, worn=torch.device(_device).type == "cuda")
+    return Outcome(result)
 
 
-def _stop_workers(jobs) -> None:
-    """Begin no further run, and ask those that are trained to stop after a checkpoint."""
-    for job in jobs:
-        job.cancel()
-    for worker in multiprocessing.active_children():
-        os.kill(worker.pid, signal.SIGTERM)
+def deal(device: str, workers: int) -> list[str]:
+    """The device of every worker: of "cuda" each gets a GPU in turn."""
+    if device != "cuda":
+        return [device] * workers
+    return [f"cuda:{worker % torch.cuda.device_count()}" for worker in range(workers)]
 
 
 def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
@@ -110,31 +126,43 @@ def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
                 epochs[run] = news
 
     asked = False
-    with noticed() as should_stop, ProcessPoolExecutor(options.workers, context, _start_worker, (progress,)) as pool:
-        jobs = {pool.submit(_train_one, run, options): run for run in runs}
-        waiting = set(jobs)
+    waiting, jobs = list(runs), {}  # runs not begun; those under way, with the device and the process of each
+
+    def begin(device: str, pool: ProcessPoolExecutor | None) -> None:
+        if waiting:
+            # a pool of one each: what ends a process ends one run
+            pool = pool or held.enter_context(ProcessPoolExecutor(1, context, _start_worker, (progress, device)))
+            run = waiting.pop(0)
+            jobs[pool.submit(_train_one, run, options)] = run, device, pool
+
+    with noticed() as should_stop, ExitStack() as held:
+        for device in deal(options.device, options.workers):
+            begin(device, None)
         try:
-            while waiting:
+            while jobs:
                 if should_stop() and not asked:
                     asked = True
-                    _stop_workers(jobs)
-                finished, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+                    failures |= dict.fromkeys(waiting, STOPPED)
+                    waiting.clear()
+                    for worker in multiprocessing.active_children():
+                        os.kill(worker.pid, signal.SIGTERM)
+                finished, _ = wait(jobs, timeout=0.5, return_when=FIRST_COMPLETED)
                 show()
                 for job in finished:
-                    if job.cancelled():
-                        failures[jobs[job]] = STOPPED
-                        continue
                     done += 1
-                    run = jobs[job]
+                    run, device, pool = jobs.pop(job)
                     try:
-                        result, failure = job.result()
+                        outcome = job.result()
                     except BrokenProcessPool:
-                        result, failure = None, DIED
-                    if failure:
-                        failures[run] = failure
-                        tqdm.write(f"failed: {run}: {failure}", file=sys.stdout)
+                        outcome = Outcome(None, DIED, worn=True)
+                    if outcome.worn:
+                        pool.shutdown(wait=False)
+                    begin(device, None if outcome.worn else pool)
+                    if outcome.failure:
+                        failures[run] = outcome.failure
+                        tqdm.write(f"failed: {run}: {outcome.failure}", file=sys.stdout)
                     elif bar.disable:
-                        test = result["test"]
+                        test = outcome.result["test"]
                         print(
                             f"[{done}/{len(runs)}] {run}: test error {100 * test['error']:.2f} %, "
                             f"ECE_EM {100 * test['ece_em']:.2f} %",
@@ -164,7 +192,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, help="only this seed")
     parser.add_argument("--seeds", type=int, metavar="N", help="seeds 0 to N - 1 of every cell, instead of the scale's")
     parser.add_argument(
-        "--workers", type=int, help="runs trained at once (default: one a core with --scale demo, else one)"
+        "--workers",
+        type=int,
+        help="runs trained at once, on all GPUs in turn (default: one a core with --scale demo, else one)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the runs that are missing and their commands")
     add_common_options(parser)

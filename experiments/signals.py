@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-STOP = (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm sends the first at scancel, --signal any other
+from data.workers import STOP
 
 
 @contextmanager

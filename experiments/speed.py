@@ -5,11 +5,14 @@ and every score stay float32) on channels-last images, the optimizer is one fuse
 waits for the GPU.
 """
 
+import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from experiments.distributed import ALONE, World
 
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
 
@@ -23,12 +26,14 @@ class Speed:
         channels_last: images and convolutions in NHWC order.
         compiled: whether the model is compiled.
         device: "cpu" or "cuda".
+        one_shape: whether nearly all batches have the same shape.
     """
 
     precision: str
     channels_last: bool
     compiled: bool
     device: str
+    one_shape: bool = True
 
     def autocast(self) -> AbstractContextManager:
         """The context of a forward pass, the loss aside."""
@@ -39,8 +44,12 @@ class Speed:
         return model.to(memory_format=torch.channels_last) if self.channels_last else model
 
     def compile(self, model: nn.Module) -> nn.Module:
-        """The model as steps call it; it shares its parameters with `model`."""
-        return torch.compile(model) if self.compiled else model
+        """The model as steps call it; it shares its parameters with `model`.
+
+        Images get a graph for each of their few shapes: at the first short batch torch would take a slower one for all
+        shapes, and keep it.
+        """
+        return torch.compile(model, dynamic=False if self.one_shape else None) if self.compiled else model
 
     def inputs(self, inputs: Tensor) -> Tensor:
         """A batch's inputs in the model's layout."""
@@ -48,14 +57,24 @@ class Speed:
         return inputs.contiguous(memory_format=torch.channels_last) if images else inputs
 
 
-def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool = True) -> Speed:
+def choose(
+    precision: str,
+    compiled: bool,
+    device: torch.device,
+    one_shape: bool = True,
+    world: World = ALONE,
+    deterministic: bool = False,
+) -> Speed:
     """What a recipe's settings mean on a device; sets the process's switches for matrix products.
 
     Args:
-        precision: one of `PRECISIONS`; "auto" is bf16 on a GPU that has it, else float32.
+        precision: one of `PRECISIONS`; "auto" is bf16 on a GPU whose cores have it, else float32.
         compiled: whether to compile the model.
         device: where it trains.
         one_shape: whether nearly all batches have the same shape, so that trying out algorithms for it pays.
+        world: the processes of the run, which all take the precision that all have.
+        deterministic: on a GPU, take no algorithm whose result depends on the order in which its threads finish;
+            operations that have no other raise a RuntimeError that names them. Call it before CUDA's first product.
 
     Raises:
         ValueError: an unknown precision, or TF32 without a GPU.
@@ -66,8 +85,22 @@ def choose(precision: str, compiled: bool, device: torch.device, one_shape: bool
     if precision == "tf32" and not cuda:
         raise ValueError("precision tf32 needs a CUDA device")
     if precision == "auto":
-        precision = "bf16" if cuda and torch.cuda.is_bf16_supported() else "float32"
+        # emulated, as on cards before Ampere, it is slower than float32
+        bf16 = cuda and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "float32" if world.any(not bf16) else "bf16"
     if cuda:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "float32"
-        torch.backends.cudnn.benchmark = one_shape
-    return Speed(precision, cuda, compiled, device.type)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
+        torch.backends.cudnn.benchmark = one_shape and not deterministic
+        torch.backends.cudnn.deterministic = deterministic
+        torch.use_deterministic_algorithms(deterministic)
+        if deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS otherwise varies, and torch refuses it
+    return Speed(precision, cuda, compiled, device.type, one_shape)
+
+
+def to_cpu(*tensors: Tensor) -> list[Tensor]:
+    """The tensors on the CPU; a GPU is waited for once."""
+    copies = [tensor.to("cpu", non_blocking=True) for tensor in tensors]
+    if any(tensor.is_cuda for tensor in tensors):
+        torch.cuda.synchronize()
+    return copies

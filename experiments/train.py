@@ -2,7 +2,9 @@
 
 import argparse
 import os
+import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -25,7 +27,19 @@ from models import MODELS
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
 INTERRUPTED = 130  # exit status after Ctrl-C
 PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
-EXPLAINED = (RunIsLocked, CannotResume, TrainingDiverged, OSError)  # errors whose message is all the user needs
+
+
+class OutOfMemory(RuntimeError):
+    """The memory of the device, or of the machine, is too small."""
+
+
+EXPLAINED = (
+    RunIsLocked,
+    CannotResume,
+    TrainingDiverged,
+    OutOfMemory,
+    OSError,
+)  # errors whose message is all the user needs
 
 
 def train(
@@ -63,21 +77,26 @@ def train(
 
     Raises:
         ValueError: data or options that do not fit; `records.RecordError` for a record of another recipe.
-        RunIsLocked, CannotResume, TrainingDiverged, Preempted: see there.
+        RunIsLocked, CannotResume, TrainingDiverged, Preempted, OutOfMemory: see there.
     """
     folder = run.folder(runs)
     if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
         return found
-    recipe = run.recipe
-    choose(recipe.precision, recipe.compile, torch.device(device))  # refuses what the device cannot do
-    with _failure_noted(folder, runs, world), ExitStack() as held:
+    recipe, device = run.recipe, torch.device(device)
+    if device.index is not None:
+        torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
+    choose(
+        recipe.precision, recipe.compile, device, deterministic=recipe.deterministic
+    )  # refuses what the device cannot do
+    with _failure_noted(folder, runs, world), _memory_explained(run, device), ExitStack() as held:
         if recipe.threads:
             torch.set_num_threads(recipe.threads)
         options = dict(recipe.data_options)
         if recipe.pretrained:
             pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
             options |= {"tokenizer": str(pretrained)}
-        splits = data.load(recipe.dataset, root=data_root, seed=recipe.split_seed, download=download, **options)
+        source = {"root": data_root, "seed": recipe.split_seed, "download": download}
+        splits = _load(world, lambda: data.load(recipe.dataset, **source, **options))
         _first(world, lambda: _hold(folder, held))
         found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
         if found is not None:
@@ -86,7 +105,7 @@ def train(
             run,
             splits,
             folder,
-            torch.device(device),
+            device,
             pretrained,
             checkpoint_seconds,
             say=say,
@@ -97,6 +116,19 @@ def train(
         result = training.run()
         _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
         return result
+
+
+@contextmanager
+def _memory_explained(run: Run, device: torch.device) -> Iterator[None]:
+    """Say in one line what to change where memory does not suffice."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise OutOfMemory(
+            f"{run}: out of memory on {device} ({reason}): train fewer runs at once (--workers), share the batch among "
+            "GPUs (torchrun), or score fewer samples at once (--set eval_batch_size=...)"
+        ) from None
 
 
 @contextmanager
@@ -141,6 +173,26 @@ def _first(world: World, what: Callable[[], Any]) -> Any:
     return result
 
 
+def _load(world: World, load: Callable[[], data.Splits]) -> data.Splits:
+    """The splits in every process: those of photographs from the first, which alone lists the files and their sizes.
+
+    On a network file system a million of them take minutes. Other splits are read by all, once the first has filled
+    their cache.
+    """
+    own: list[data.Splits] = []
+
+    def first() -> data.Splits | None:
+        own.append(load())
+        if world.size == 1 or not isinstance(own[0].train, data.LazySplit):
+            return None
+        for split in own[0]:
+            _ = split.fingerprint  # goes along
+        return own[0]
+
+    sent = _first(world, first)
+    return sent or (own[0] if own else load())
+
+
 def _finished(run: Run, folder: Path, say: Callable[[str], None]) -> dict | None:
     if not records.is_finished(folder):
         return None
@@ -161,7 +213,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument(
-        "--device", choices=("cpu", "cuda"), default=None, help="where to train (default: cuda where there is one)"
+        "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
     )
     parser.add_argument(
         "--checkpoint-seconds",
@@ -179,11 +231,17 @@ def pick_device(name: str | None) -> str:
     """The device to train on.
 
     Raises:
-        ValueError: CUDA was asked for and there is none.
+        ValueError: another name than cpu, cuda or cuda:N, or a CUDA device that is not there.
     """
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch sees no CUDA device here; use --device cpu")
-    return name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device must be cpu, cuda or cuda:N, got {name!r}")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    if int(name.partition(":")[2] or 0) >= (count := torch.cuda.device_count()) and name != "cpu":
+        raise ValueError(f"--device {name}: torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}")
+    return name
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -258,17 +316,20 @@ def main(arguments: list[str] | None = None) -> int:
                 world=world,
             )
         world.agreed(None)  # none leaves while another still needs it
-    except Preempted as stopped:
+    except Preempted as stopped:  # in every process
         print(f"{stopped}: the same command goes on from there", file=sys.stderr)
+        distributed.stop()
         return PREEMPTED
     except (ValueError, *EXPLAINED) as error:
         print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+        return distributed.abandon(REFUSED)
     except KeyboardInterrupt:
         print("stopped; the same command goes on from the last checkpoint", file=sys.stderr)
-        return INTERRUPTED
-    finally:
-        distributed.stop()
+        return distributed.abandon(INTERRUPTED)
+    except BaseException:
+        traceback.print_exc()
+        return distributed.abandon(1)
+    distributed.stop()
     if not world.writes:
         return 0
     test, scaled = result["test"], result["test_scaled"]

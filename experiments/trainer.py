@@ -17,7 +17,8 @@ from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.evaluate import final_scores, predict
 from experiments.grid import Run
 from experiments.provenance import environment
-from experiments.speed import choose
+from experiments.resuming import check_same_place, load_optimizer
+from experiments.speed import choose, to_cpu
 
 
 class TrainingDiverged(RuntimeError):
@@ -69,14 +70,16 @@ class Training:
         self.checkpoint_seconds, self.say, self.on_epoch = checkpoint_seconds, say, on_epoch
         self.should_stop, self.world = should_stop, world
         self.train, self.val, self.test = (split.to(device) for split in splits)
+        self.labels = {"val": splits.val.labels, "test": splits.test.labels}  # on the CPU, where scores are computed
         self.pretrained_sha256 = data.weights_sha256(pretrained) if pretrained else None
 
         torch.manual_seed(run.seed)
         self.model = build_model(self.recipe, self.train, pretrained)
         if self.recipe.sync_batch_norm:
-            self.model = nn.SyncBatchNorm.convert_sync_batchnorm(self.model)
+            self.model = world.sync_batch_norm(self.model, device)
+        one_shape = not isinstance(self.train, data.TokenSplit)
         self.speed = choose(
-            self.recipe.precision, self.recipe.compile, device, one_shape=not isinstance(self.train, data.TokenSplit)
+            self.recipe.precision, self.recipe.compile, device, one_shape, world, self.recipe.deterministic
         )
         self.model = self.speed.layout(self.model.to(device))
         self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
@@ -132,22 +135,25 @@ class Training:
         recipe = self.recipe
         lr = self.take_steps()
         part = self.part
-        self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
-        for logits in (part.total, self.val_logits, self.test_logits):
-            self.check_finite(logits, now=True)
+        predicted = self.predict(self.val), self.predict(self.test)
+        self.val_logits, self.test_logits, total, *seen = to_cpu(
+            *predicted, part.total, part.seen.p_true, part.seen.p_top
+        )
+        for value in (total, self.val_logits, self.test_logits):
+            self.check_finite(value, now=True)
         if self.adapts and not recipe.update_every:
             self.update_gamma(self.val_logits)
         row = {
             "epoch": self.epoch + 1,
             "lr": lr,
-            "train_loss": part.total.item() / sum(self.batch_sizes),
-            **epoch_scores("val", self.val_logits, self.val.labels, recipe.num_bins),
-            **epoch_scores("test", self.test_logits, self.test.labels, recipe.num_bins),
+            "train_loss": total.item() / sum(self.batch_sizes),
+            **epoch_scores("val", self.val_logits, self.labels["val"], recipe.num_bins),
+            **epoch_scores("test", self.test_logits, self.labels["test"], recipe.num_bins),
         }
         self.keep_best(row["val_error"])
         gammas = getattr(self.loss, "gammas", None)
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
-        rows = bin_rows(self.epoch + 1, self.val_logits, self.val.labels, part.seen, gammas, num_bins)
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.labels["val"], *seen, gammas, num_bins)
         return row | {"seconds": round(part.elapsed, 3)}, rows
 
     def take_steps(self) -> float:
@@ -190,7 +196,11 @@ class Training:
 
     def update_gamma(self, val_logits: torch.Tensor) -> None:
         """Show the loss the whole validation set; processes that come to different gammas are a bug."""
-        self.loss.update(val_logits, self.val.labels)
+        (val_logits,) = to_cpu(val_logits)
+        self.check_finite(val_logits, now=True)
+        self.loss.update(val_logits, self.labels["val"])
+        if self.world.size == 1:
+            return
         states = [value.double().cpu() for value in self.loss.state_dict().values()]
         mine = torch.cat([value.flatten() for value in states])
         for rank, theirs in enumerate(self.world.all_of(mine)):
@@ -224,6 +234,7 @@ class Training:
             Preempted: always.
         """
         self.save()
+        self.world.agreed(None)  # torchrun stops the others once one has left: none leaves before the write has ended
         steps = f" and {self.part.steps} steps" if self.part else ""
         raise Preempted(f"{self.run_id}: stopped after epoch {self.epoch} of {self.recipe.epochs}{steps}, as asked")
 
@@ -250,7 +261,7 @@ class Training:
         last = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
         best = self.best or {"epoch": self.epoch}
         logits = {name: best.get(f"{name}_logits", values) for name, values in last.items()}
-        labels = {"val": self.val.labels.cpu(), "test": self.test.labels.cpu()}
+        labels = self.labels
 
         def scores(logits: dict[str, torch.Tensor]) -> dict:
             return final_scores(logits, labels, self.recipe.num_bins, lambda text: self.say(f"{self.run_id}: {text}"))
@@ -328,6 +339,7 @@ class Training:
             CannotResume: it is of another recipe, seed, data or pretrained encoder.
         """
         state = checkpoint.load(self.folder, self.say)
+        check_same_place(self.world, state)
         if state is None:
             return
         if lacking := set(self.state()) - set(state):
@@ -340,7 +352,7 @@ class Training:
                 )
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_optimizer(self.optimizer, state["optimizer"])
         if len(state["rng"]) == self.world.size:  # otherwise dropout goes on with other draws
             torch.set_rng_state(state["rng"][self.world.rank])
             if state["cuda_rng"] and self.device.type == "cuda":

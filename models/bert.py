@@ -33,7 +33,8 @@ class SequenceClassifier(nn.Module):
             raise ValueError(f"texts have {ids.shape[1]} tokens, the encoder has positions for {limit}")
         mask = ids != self.pad_id
         mask[:, 0] = True  # a text of nothing but padding would have nothing to attend to: NaN
-        return self.encoder(input_ids=ids, attention_mask=mask.long()).logits.float()
+        # for every query at once: of a mask [B, L] transformers would ask the device whether it hides anything
+        return self.encoder(input_ids=ids, attention_mask=mask[:, None, None, :]).logits.float()
 
 
 def bert(facts: Facts, pretrained: str = "bert-base-uncased", download: bool = False) -> nn.Module:
@@ -59,6 +60,7 @@ def bert(facts: Facts, pretrained: str = "bert-base-uncased", download: bool = F
                 local_files_only=not download,
                 use_safetensors=True,
                 dtype=torch.float32,
+                attn_implementation="sdpa",  # whose masks are booleans
                 output_loading_info=True,
             )
         except Exception as error:  # whatever a broken file drives the parsers into
@@ -120,6 +122,7 @@ def bert_mini(
             num_labels=facts.num_classes,
             max_position_embeddings=512,
             pad_token_id=0,
+            attn_implementation="sdpa",
         )
         return SequenceClassifier(BertForSequenceClassification(config))
 

@@ -10,6 +10,7 @@ from data.facts import FACTS
 
 from .bert import bert, bert_mini
 from .densenet import densenet121
+from .head import with_float32_logits
 from .resnet import resnet50, resnet110
 from .text_cnn import cnn
 from .wide_resnet import resnet8, wrn10_2, wrn26_10
@@ -53,7 +54,8 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
         **options: the model's own options.
 
     Returns:
-        A module in training mode, on the current default device; its forward gives logits [N, K].
+        A module in training mode, on the current default device; its forward gives logits [N, K], in float32
+        under autocast too.
 
     Raises:
         ValueError: unknown model, dataset or option, or a model that has no form for the dataset.
@@ -64,7 +66,7 @@ def build(model: str, dataset: str, num_classes: int | None = None, **options) -
         if num_classes < 1:
             raise ValueError(f"num_classes must be >= 1, got {num_classes}")
         facts = replace(facts, num_classes=num_classes)
-    return MODELS[model].builder(facts, **options)
+    return with_float32_logits(MODELS[model].builder(facts, **options))
 
 
 def check(model: str, dataset: str, options: Iterable[str] = ()) -> None:

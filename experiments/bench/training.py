@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import nn
+from torch.autograd import DeviceType
 from torch.utils.data import DataLoader, Dataset
 
 import data
@@ -19,7 +19,7 @@ from experiments.bench.timing import Row, best_of, side_by_side
 from experiments.build import build_model, build_optimizer
 from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.grid import Run
-from experiments.speed import choose
+from experiments.speed import choose, to_cpu
 from experiments.trainer import Training
 
 FACTS = data.FACTS["cifar10"]
@@ -132,7 +132,7 @@ def rows(device: torch.device) -> Iterator[Row]:
         logits = training.predict(training.val)
         parts = {
             "scoring validation and test set (forward)": predict,
-            "gamma update": best_of(lambda: training.loss.update(logits, training.val.labels), 5),
+            "gamma update": best_of(lambda: training.loss.update(to_cpu(logits)[0], training.labels["val"]), 5),
             "scores and bins for the record": best_of(lambda: _record(training, logits, seen), 2),
             "writing a checkpoint": best_of(lambda: checkpoint.save(folder, training.state()), 2),
         }
@@ -148,9 +148,10 @@ def _whole_epoch(training: Training) -> None:
 
 
 def _record(training: Training, logits: torch.Tensor, seen) -> None:
+    logits, *seen = to_cpu(logits, seen.p_true, seen.p_top)
     for _ in range(2):  # validation and test
-        epoch_scores("val", logits, training.val.labels, 15)
-    bin_rows(1, logits, training.val.labels, seen, training.loss.gammas, 15)
+        epoch_scores("val", logits, training.labels["val"], 15)
+    bin_rows(1, logits, training.labels["val"], *seen, training.loss.gammas, 15)
 
 
 def _cifar_nets(device: torch.device) -> Iterator[Row]:
@@ -175,7 +176,17 @@ def largest_costs(device: torch.device, count: int = 3) -> list[tuple[str, float
         steps()
         with torch.profiler.profile() as profile:
             steps()
-    key = "self_device_time_total" if device.type == "cuda" else "self_cpu_time_total"
-    events = sorted(profile.key_averages(), key=lambda event: -getattr(event, key))
-    total = np.sum([getattr(event, key) for event in events])
-    return [(event.key, float(getattr(event, key) / total)) for event in events[:count]]
+    return largest(profile.key_averages(), device, count)
+
+
+def largest(events, device: torch.device, count: int) -> list[tuple[str, float]]:
+    """The most expensive of the profiler's events, with their share of the time of all.
+
+    On a GPU only its kernels count: the CPU's operations that launch them have their time once more.
+    """
+    if device.type == "cuda":
+        cost = {event.key: event.self_device_time_total for event in events if event.device_type == DeviceType.CUDA}
+    else:
+        cost = {event.key: event.self_cpu_time_total for event in events}
+    total = sum(cost.values())
+    return [(key, cost[key] / total) for key in sorted(cost, key=cost.get, reverse=True)[:count]]

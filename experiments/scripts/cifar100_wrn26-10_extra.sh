@@ -10,10 +10,11 @@
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@120
 #SBATCH --gres=gpu:1
-#SBATCH --cpus-per-task=8
-#SBATCH --mem=32G
+#SBATCH --cpus-per-gpu=8
+#SBATCH --mem-per-gpu=32G
 #SBATCH --time=24:00:00
 SCALE=${SCALE:-paper}
+DEVICE=${DEVICE:-cuda}
 DATASET=cifar100
 MODEL=wrn26-10
 QUICK_SEEDS=3

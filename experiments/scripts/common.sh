@@ -1,4 +1,4 @@
-# What every script of this folder does, sourced at its end: it knows SCALE, DATASET, MODEL and QUICK_SEEDS, and either METHODS and SEEDS or RUNS_OF_PAIR.
+# What every script of this folder does, sourced at its end: it knows SCALE, DEVICE, DATASET, MODEL and QUICK_SEEDS, and either METHODS and SEEDS or RUNS_OF_PAIR.
 #
 # In a job array a task trains one run. Slurm's warning before the time limit (USR1), scancel and pre-emption (TERM) are
 # handed on to Python, which writes a checkpoint and ends with status 75; the task then puts itself back into the queue.
@@ -32,7 +32,7 @@ train() { # method seed options...: trains a run and hands signals on to it
   if ((${GPUS:-1} > 1)); then launcher=(torchrun --standalone "--nproc_per_node=$GPUS"); fi
   trap 'asked=1; hand_on' USR1 TERM INT
   "${launcher[@]}" -m experiments.train --dataset "$DATASET" --model "$MODEL" --method "$1" --seed "$2" \
-    --scale "$SCALE" --runs "${RUNS:-runs}" "${@:3}" &
+    --scale "$SCALE" --device "$DEVICE" --runs "${RUNS:-runs}" "${@:3}" &
   child=$!
   if [[ -n $asked ]]; then hand_on; fi # the signal came before the child was known
   while :; do # wait is cut short by a signal

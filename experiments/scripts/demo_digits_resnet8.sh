@@ -10,6 +10,7 @@
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@120
 SCALE=${SCALE:-demo}
+DEVICE=${DEVICE:-cpu}
 DATASET=digits
 MODEL=resnet8
 QUICK_SEEDS=3

@@ -72,6 +72,23 @@ def test_together_they_train_every_run_of_the_paper_once(checkout):
     assert set(runs) == set(grid.runs_of("all", "paper"))
 
 
+def test_a_job_on_a_gpu_says_so_and_the_demos_do_not(checkout):
+    task = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "1"}
+    for script, more, device in (
+        ("cifar10_resnet50.sh", {}, "cuda"),
+        ("cifar10_resnet50.sh", {"DEVICE": "cpu"}, "cpu"),
+        ("demo_digits_resnet8.sh", {}, "cpu"),
+    ):
+        status, calls = call(checkout, script, **task, **more)
+        assert (status, f"--device {device} " in calls[0]) == (0, True)
+
+
+def test_cpus_and_memory_follow_the_gpus_of_a_job():
+    options = " ".join(cluster.cluster_options())
+    assert "--cpus-per-gpu=" in options
+    assert "--mem-per-gpu=" in options
+
+
 def test_an_array_task_trains_one_run_with_the_options_given(checkout):
     status, calls = call(
         checkout, "cifar10_resnet50.sh", "--set", "epochs=2", SLURM_ARRAY_TASK_ID="7", SLURM_JOB_ID="1", SCALE="quick"

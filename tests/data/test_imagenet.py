@@ -9,23 +9,15 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from data import DataError, load
-
-WNIDS = ("n01440764", "n01443537", "n01484850")
-OPTIONS = {"crop_size": 16, "resize": 20, "num_classes": 3}
+from data.imagenet import MEAN, STD
+from data.normalisation import normalise
+from tests.support.imagenet import OPTIONS, WNIDS, make_imagenet
 
 
 @pytest.fixture
 def imagenet_root(tmp_path):
     """A data root with 5 training and 2 validation JPEGs for each of three classes."""
-    rng = np.random.default_rng(0)
-    for part, count in (("train", 5), ("val", 2)):
-        for wnid in WNIDS:
-            folder = tmp_path / "imagenet" / part / wnid
-            folder.mkdir(parents=True)
-            for i in range(count):
-                shape = (int(rng.integers(24, 40)), int(rng.integers(24, 40)), 3)
-                Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(folder / f"{wnid}_{i}.JPEG")
-    return tmp_path
+    return make_imagenet(tmp_path)
 
 
 def load_small(root, **options):
@@ -84,13 +76,26 @@ def test_workers_change_nothing(imagenet_root):
 
 def test_augmentation_follows_seed_epoch_and_sample(imagenet_root):
     split = load_small(imagenet_root).train
-    first, _ = split.augmented(3, seed=0, epoch=0)
+    first = split.pixels(3, seed=0, epoch=0)
     assert first.shape == (3, 16, 16)
-    assert torch.equal(split.augmented(3, seed=0, epoch=0)[0], first)
-    assert not torch.equal(split.augmented(3, seed=0, epoch=1)[0], first)
-    assert not torch.equal(split.augmented(3, seed=1, epoch=0)[0], first)
+    assert torch.equal(split.pixels(3, seed=0, epoch=0), first)
+    assert not torch.equal(split.pixels(3, seed=0, epoch=1), first)
+    assert not torch.equal(split.pixels(3, seed=1, epoch=0), first)
     batch = next(split.train_batches(15, seed=0, epoch=0))
-    assert torch.equal(batch.inputs[batch.index == 3][0], first)
+    assert torch.equal(batch.inputs[batch.index == 3][0], normalise(first, MEAN, STD))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_images_stay_bytes_until_their_batch_is_on_the_device(imagenet_root, workers, monkeypatch):
+    seen = []
+
+    def noted(images, mean, std):
+        seen.append((images.dtype, tuple(images.shape)))
+        return normalise(images, mean, std)
+
+    monkeypatch.setattr("data.lazy.normalise", noted)
+    list(load_small(imagenet_root, workers=workers).train.train_batches(5, seed=0, epoch=0))
+    assert seen == [(torch.uint8, (5, 3, 16, 16))] * 3
 
 
 def test_to_keeps_everything_else(imagenet_root):

@@ -1,8 +1,10 @@
 """The benchmark's arithmetic and its table; how fast things are is for `make bench` to say."""
 
 import json
+from types import SimpleNamespace
 
 import torch
+from torch.autograd import DeviceType
 
 import models
 from experiments.bench import __main__ as bench
@@ -58,6 +60,20 @@ def test_the_texts_that_are_timed_are_like_the_newsgroups_and_all_three_forms_ar
     longest = int(inputs.lengths.max())
     for width in (longest, 1000):
         torch.testing.assert_close(texts.literal(net, texts.padded(inputs, width)), net(inputs))
+
+
+def test_a_kernel_counts_once_and_not_again_for_the_operation_that_launched_it():
+    def event(key, where, cpu, gpu):
+        return SimpleNamespace(key=key, device_type=where, self_cpu_time_total=cpu, self_device_time_total=gpu)
+
+    events = [
+        event("aten::conv2d", DeviceType.CPU, 5.0, 60.0),
+        event("aten::add", DeviceType.CPU, 7.0, 40.0),
+        event("sm90_conv", DeviceType.CUDA, 0.0, 60.0),
+        event("add_kernel", DeviceType.CUDA, 0.0, 40.0),
+    ]
+    assert training.largest(events, torch.device("cuda"), 3) == [("sm90_conv", 0.6), ("add_kernel", 0.4)]
+    assert training.largest(events[:2], torch.device("cpu"), 1) == [("aten::add", 7 / 12)]
 
 
 def test_the_predictions_that_are_timed_are_over_confident():

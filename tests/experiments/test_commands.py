@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from experiments import records, run, train
 from experiments.grid import Run
@@ -43,7 +44,9 @@ NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale
         ({"--set": "loss_options.lamda=1"}, "loss 'ce' has no option 'lamda'"),
         ({"--set": "model_options.depth=1"}, "model 'resnet8' has no option 'depth'"),
         ({"--set": "model_options.stem_stride=3"}, "stem_stride must be 1 or 2, got 3"),
-        ({"--device": "cuda"}, "--device cuda"),
+        ({"--device": "cuda"}, "--device cuda: torch sees no CUDA device here"),
+        ({"--device": "gpu"}, "--device must be cpu, cuda or cuda:N, got 'gpu'"),
+        ({"--device": "cuda:"}, "--device must be cpu, cuda or cuda:N, got 'cuda:'"),
         ({"--dataset": "cifar10", "--scale": "quick"}, "cifar"),
     ],
 )
@@ -82,13 +85,27 @@ def test_a_milestone_that_is_never_reached_is_mentioned(capsys, tmp_path):
     assert "lie beyond the last of 4 epochs" in capsys.readouterr().out
 
 
+def test_commands_whose_records_are_compared_with_the_cpus_ask_for_it(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    options = train._arguments().parse_args(cli(tiny_run("ce")))
+    assert train.pick_device(options.device) == "cpu"
+
+
+def test_one_gpu_of_several(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert [train.pick_device(name) for name in (None, "cpu", "cuda", "cuda:1")] == ["cuda", "cpu", "cuda", "cuda:1"]
+    with pytest.raises(ValueError, match="--device cuda:2: torch sees 2 CUDA devices, cuda:0 to cuda:1"):
+        train.pick_device("cuda:2")
+
+
 @pytest.mark.parametrize("module", ["experiments.train", "experiments.run"])
 def test_help(module):
     done = subprocess.run(
         [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert "example: python -m " + module in " ".join(done.stdout.split())
-    for option in ("--data-root DIR", "--runs DIR", "--device {cpu,cuda}", "--seed"):
+    for option in ("--data-root DIR", "--runs DIR", "--device {cpu,cuda,cuda:N}", "--seed"):
         assert option in done.stdout
 
 
@@ -161,14 +178,18 @@ def test_commands_shown_to_the_user_are_the_run_itself():
     assert str(made) == "quick/cifar10/resnet50/ce+epochs=4/seed2"
 
 
-def _fails(number: str):
-    """In a worker, in the place of `train`: what the run with seed 0 does."""
+def _fails(how: str):
+    """In a worker, in the place of `train`: what the runs with seed 0 do."""
+    poisoned = []
 
     def train(run, **options):
-        if run.seed == 0 and number:
+        if how == "killed" and run.seed == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        if run.seed == 0:
+        if how == "memory" and run.seed == 0:
             raise MemoryError("no memory left\nfor this")
+        if (how == "cuda" and run.seed == 0) or poisoned:
+            poisoned.append(run)
+            raise RuntimeError("CUDA error: device-side assert triggered\nCompile with ...")
         return {"test": {"error": 0.1, "ece_em": 0.01}}
 
     return train
@@ -177,28 +198,51 @@ def _fails(number: str):
 class _Failing:
     """A start of a worker that replaces `train` there; pickled by its module and name."""
 
-    def __init__(self, number: str):
-        self.number = number
+    def __init__(self, how: str):
+        self.how = how
 
-    def __call__(self, progress):
-        start_worker(progress)
-        run.train = _fails(self.number)
+    def __call__(self, progress, device):
+        start_worker(progress, "cuda:0" if self.how == "cuda" else device)
+        run.train = _fails(self.how)
 
 
 start_worker = run._start_worker
 
 
 @pytest.mark.parametrize(
-    ("number", "failure"), [("", "MemoryError: no memory left"), ("9", "a process was killed, for want of memory")]
+    ("how", "failure"),
+    [
+        ("memory", "MemoryError: no memory left"),
+        ("killed", "a process was killed, for want of memory"),
+        ("cuda", "RuntimeError: CUDA error: device-side assert triggered"),
+    ],
 )
-def test_whatever_ends_one_run_is_one_line(tiny_grid, tmp_path, capsys, monkeypatch, number, failure):
-    monkeypatch.setattr(run, "_start_worker", _Failing(number))
+def test_whatever_ends_one_run_is_one_line_and_the_others_go_on(tiny_grid, tmp_path, capsys, monkeypatch, how, failure):
+    monkeypatch.setattr(run, "_start_worker", _Failing(how))
     assert run.main(["--runs", str(tmp_path), "--device", "cpu", "--workers", "1"]) == 1
     captured = capsys.readouterr()
-    assert f"failed: {tiny_grid[0]}: {failure}" in captured.err
-    assert "Traceback" not in captured.err
-    if not number:
-        assert captured.out.count("test error 10.00 %") == 2  # the others go on
+    lines = captured.err.splitlines()
+    assert len(lines) == 2
+    for line, lost in zip(lines, tiny_grid[:2], strict=True):
+        assert line.startswith(f"failed: {lost}: {failure}")
+    assert captured.out.count("test error 10.00 %") == 2
+
+
+def test_workers_get_the_gpus_in_turn(monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    assert run.deal("cuda", 5) == ["cuda:0", "cuda:1", "cuda:2", "cuda:0", "cuda:1"]
+    assert run.deal("cuda:1", 2) == ["cuda:1", "cuda:1"]
+    assert run.deal("cpu", 2) == ["cpu", "cpu"]
+
+
+def test_a_gpu_out_of_memory_is_one_line_that_says_what_to_change(capsys, tmp_path, monkeypatch):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.\nGPU 0 has ...")
+
+    monkeypatch.setattr("experiments.trainer.Training.take_steps", full)
+    error = refused(capsys, train.main, *cli(tiny_run("ce"), "--runs", str(tmp_path)))
+    assert "out of memory on cpu (CUDA out of memory. Tried to allocate 9.00 GiB.)" in error
+    assert "--workers" in error
 
 
 @pytest.mark.parametrize("command", ["run --for table1 --scale paper --dry-run", "status --for all --scale paper"])

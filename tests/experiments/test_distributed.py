@@ -1,8 +1,10 @@
 """Several processes on one run (gloo, on the CPU): the same numbers as one process, and the same on every one."""
 
+import contextlib
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +15,21 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from torch import nn
 
+import data
 import losses
 import models
 from calibration import bin_stats, equal_mass_edges, top_label
 from data.split import share
-from experiments import distributed, records
+from experiments import checkpoint, distributed, records
 from experiments.distributed import World
 from experiments.evaluate import predict
 from experiments.grid import Run
 from experiments.provenance import ROOT
-from experiments.train import train
+from experiments.train import _load, train
+from experiments.trainer import Preempted
 from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import cli, tiny_run
+from tests.support.imagenet import OPTIONS, make_imagenet
 from tests.waiting import HANGS
 
 TEXT = ("epochs=2", "model_options.dropout=0", "data_options.train_size=333")
@@ -120,6 +125,46 @@ def test_processes_without_a_batch_get_the_logits_too(tmp_path):
         assert torch.equal(found[0], other)
 
 
+def broadcasts(world):
+    """The messages of rank 0 to the others in two training steps, and in one prediction."""
+    counts, send = [], dist.broadcast
+
+    def counted(*arguments, **options):
+        counts[-1] += 1
+        return send(*arguments, **options)
+
+    dist.broadcast = counted
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 8), nn.BatchNorm1d(8), nn.Linear(8, 8), nn.BatchNorm1d(8), nn.Linear(8, 5))
+    wrapped = world.wrap(model, torch.device("cpu"))
+    counts.append(0)
+    for _ in range(2):
+        wrapped(torch.randn(4, 6) + world.rank).sum().backward()
+    own = model[1].running_mean.clone()
+    counts.append(0)
+    predict(model, Points(30), 10, world)
+    return {"counts": counts, "own": own, "common": model[1].running_mean.clone()}
+
+
+def test_buffers_stay_ones_own_until_a_prediction_which_sends_them_together(tmp_path):
+    first, second = on_ranks(2, broadcasts, tmp_path)
+    assert first["counts"] == second["counts"] == [0, 2]  # of 6 buffers: one message for floats, one for integers
+    assert not torch.equal(first["own"], second["own"])
+    assert torch.equal(first["common"], first["own"])
+    assert torch.equal(second["common"], first["own"])
+
+
+def normalised_together(world):
+    with pytest.raises(ValueError, match="sync_batch_norm with several processes needs GPUs"):
+        world.sync_batch_norm(nn.BatchNorm1d(8), torch.device("cpu"))
+    return {}
+
+
+def test_synchronised_normalisation_needs_gpus(tmp_path):
+    on_ranks(2, normalised_together, tmp_path)
+    assert isinstance(World().sync_batch_norm(nn.BatchNorm1d(8), torch.device("cpu")), nn.SyncBatchNorm)
+
+
 def few(world):
     torch.manual_seed(0)
     return predict(nn.Linear(6, 5), Points(30), 10, world)
@@ -159,6 +204,41 @@ def test_the_gradient_is_the_whole_batchs(name, count, tmp_path):
         # float64, of which a sum of some hundred terms loses no more than its last three digits
         torch.testing.assert_close(found["loss"], expected["loss"], rtol=1e-12, atol=1e-12)
         torch.testing.assert_close(found["gradient"], expected["gradient"], rtol=1e-12, atol=1e-12)
+
+
+def stopped_by_a_slow_write(world, runs):
+    """Is there a checkpoint when a process leaves, which ends the others?"""
+    write = checkpoint.save
+
+    def slow(*arguments):
+        time.sleep(1)
+        write(*arguments)
+
+    checkpoint.save = slow
+    with contextlib.suppress(Preempted):
+        train(tiny_run("ce"), runs=Path(runs), say=quiet, should_stop=lambda: True, world=world)
+    return {"written": (tiny_run("ce").folder(runs) / checkpoint.CURRENT).exists()}
+
+
+def test_no_process_leaves_before_the_checkpoint_is_written(tmp_path):
+    for found in on_ranks(2, stopped_by_a_slow_write, tmp_path, str(tmp_path / "runs")):
+        assert found["written"]
+
+
+def goes_on(world, runs):
+    """As where a network file system shows the checkpoint to the first process alone."""
+    with contextlib.suppress(Preempted):
+        if world.writes:
+            train(tiny_run("ce"), runs=Path(runs) / "0", say=quiet, should_stop=lambda: True)
+    try:
+        train(tiny_run("ce"), runs=Path(runs) / str(world.rank), say=quiet, world=world)
+    except ValueError as error:
+        return {"said": str(error)}
+
+
+def test_processes_that_read_different_checkpoints_say_so(tmp_path):
+    for found in on_ranks(2, goes_on, tmp_path, str(tmp_path)):
+        assert "process 0: epoch 0, step 1, process 1: none" in found["said"]
 
 
 # The command with a model in float64. Sums over processes come in another order than those of one, and training
@@ -236,9 +316,62 @@ def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
     assert "error: " in said
 
 
+def loads(world, dataset, root, options):
+    """How often this process reads a dataset that all want, and what it gets."""
+    calls = []
+
+    def load():
+        calls.append(dataset)
+        return data.load(dataset, root, **options)
+
+    splits = _load(world, load)
+    stat = Path.stat
+    Path.stat = None  # what the fingerprint of photographs asks of every file
+    fingerprints = [split.fingerprint for split in splits]
+    Path.stat = stat
+    return {"calls": len(calls), "data": fingerprints, "batch": next(splits.val.eval_batches(2)).inputs}
+
+
+@pytest.mark.parametrize(("dataset", "options", "others"), [("imagenet", OPTIONS, 0), ("digits", {}, 1)])
+def test_one_process_lists_the_files_of_photographs(dataset, options, others, tmp_path):
+    make_imagenet(tmp_path)
+    first, second = on_ranks(2, loads, tmp_path, dataset, str(tmp_path), options)
+    assert (first["calls"], second["calls"]) == (1, others)
+    assert first["data"] == second["data"]
+    assert torch.equal(first["batch"], second["batch"])
+
+
+# The command, in which the process of rank 1 fails while the other waits for it, and leaving in order hangs as NCCL's does.
+FAILING = """
+import time
+import torch.distributed as dist
+from experiments import train
+from experiments.trainer import Training
+
+def epoch(self, whole=Training.train_epoch):
+    if self.world.rank == 1:
+        raise KeyError("in one process")
+    return whole(self)
+
+def wait():
+    while True:
+        time.sleep(1)
+
+Training.train_epoch, dist.destroy_process_group = epoch, wait
+"""
+
+
+def test_an_error_of_one_process_is_shown_and_ends_all(tmp_path):
+    status, said = torchrun(tiny_run("ce"), tmp_path / "runs", FAILING)
+    assert status == 1
+    assert "KeyError: 'in one process'" in said
+
+
 def test_more_processes_than_gpus_are_refused(monkeypatch):
     for name, value in {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "4", "RANK": "0", "LOCAL_RANK": "0"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ValueError, match=r"torchrun started 4 processes.* torch sees 1 GPUs"):
         distributed.start("cuda")
+    with pytest.raises(ValueError, match="--device cuda:1: torchrun gives every process a GPU of its own"):
+        distributed.start("cuda:1")

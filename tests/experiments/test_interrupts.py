@@ -57,7 +57,7 @@ def test_sigterm_on_the_launcher_stops_every_run_after_a_checkpoint(tmp_path):
 
 
 def chatter(progress):
-    run._start_worker(progress)
+    run._start_worker(progress, "cpu")
     for _ in range(2000):
         progress.put("x" * 1000)
 

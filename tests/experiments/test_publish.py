@@ -1,10 +1,11 @@
 """Publishing records: what is copied, and what is refused."""
 
 import shutil
+import tarfile
 
 import pytest
 
-from experiments import checkpoint, files, records
+from experiments import checkpoint, files, provenance, records
 from experiments.frame import frame
 from experiments.publish import main
 from experiments.train import train
@@ -39,6 +40,31 @@ def test_a_record_is_copied_whole_without_its_checkpoint(runs, tmp_path, capsys)
     assert records.read(RUN.folder(into), RUN).predictions
     assert main([str(runs / RUN.scale), "--into", str(into)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{into}: 0 records published, 1 were there"]
+
+
+def test_a_tar_of_records_is_taken_as_their_folder(runs, tmp_path, capsys):
+    with tarfile.open(tmp_path / "records.tar", "w") as tar:
+        tar.add(runs, arcname=".")
+    into = tmp_path / "published"
+    assert main([str(tmp_path / "records.tar"), "--into", str(into)]) == 0
+    assert capsys.readouterr().out.splitlines() == [str(RUN.folder(into)), f"{into}: 1 records published, 0 were there"]
+    for name in records.FILES:
+        assert (RUN.folder(into) / name).read_bytes() == (RUN.folder(runs) / name).read_bytes()
+
+
+def test_a_damaged_tar_is_refused(tmp_path, capsys):
+    (tmp_path / "records.tar").write_bytes(b"no tar")
+    assert main([str(tmp_path / "records.tar"), "--into", str(tmp_path / "published")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: cannot read {tmp_path / 'records.tar'}")
+    assert not (tmp_path / "published").exists()
+
+
+def test_a_copy_without_git_says_its_commit(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert provenance.git_commit() is None
+    monkeypatch.setenv("ADAFOCAL_COMMIT", "0" * 40)
+    assert provenance.git_commit() == "0" * 40
 
 
 def test_scores_only(runs, tmp_path):

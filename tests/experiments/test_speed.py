@@ -1,5 +1,8 @@
 """The fast ways to compute agree with the plain one, as far as their arithmetic lets them."""
 
+import functools
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +13,11 @@ import losses
 import models
 from experiments import checkpoint, records
 from experiments.build import build_model, build_optimizer
+from experiments.distributed import World
 from experiments.grid import Run
 from experiments.speed import choose
 from experiments.train import train
-from tests.experiments.test_preemption import quiet
+from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import tiny_run
 
 CPU = torch.device("cpu")
@@ -125,3 +129,80 @@ def test_bad_precisions_are_refused(precision, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(tiny_run("ce", 0, f"precision={precision}"), runs=tmp_path, say=quiet)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """A card of the name that is called: what `choose` asks of a GPU, and switches, without one."""
+    switches = [(torch.backends.cuda.matmul, "allow_tf32")]
+    switches += [(torch.backends.cudnn, name) for name in ("allow_tf32", "benchmark", "deterministic")]
+    before = [getattr(*switch) for switch in switches]
+
+    def of(name):
+        native = {"Turing": False, "Hopper": True}[name]
+        monkeypatch.setattr(
+            torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or native
+        )
+
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
+    yield of
+    torch.use_deterministic_algorithms(False)
+    os.environ.pop("CUBLAS_WORKSPACE_CONFIG", None)
+    for switch, value in zip(switches, before, strict=True):
+        setattr(*switch, value)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Turing", "float32"), ("Hopper", "bf16")])
+def test_auto_takes_bf16_where_the_cores_have_it(name, expected, card):
+    card(name)
+    assert choose("auto", False, torch.device("cuda")).precision == expected
+
+
+def test_processes_on_different_cards_take_the_precision_that_all_have(card):
+    class BesideTuring(World):
+        def any(self, flag):
+            return True  # another process's card lacks it
+
+    card("Hopper")
+    assert choose("auto", False, torch.device("cuda"), world=BesideTuring(0, 2)).precision == "float32"
+
+
+@pytest.mark.parametrize(("precision", "tf32"), [("float32", False), ("tf32", True), ("bf16", False)])
+def test_what_bf16_leaves_in_float32_is_float32(precision, tf32, card):
+    choose(precision, False, torch.device("cuda"))
+    assert torch.backends.cuda.matmul.allow_tf32 == torch.backends.cudnn.allow_tf32 == tf32
+
+
+def test_deterministic_holds_for_its_run_alone(card):
+    cuda, cudnn = torch.device("cuda"), torch.backends.cudnn
+    choose("float32", False, cuda, deterministic=True)
+    assert (torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark) == (True, True, False)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    choose("float32", False, cuda)
+    assert (torch.are_deterministic_algorithms_enabled(), cudnn.deterministic, cudnn.benchmark) == (False, False, True)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_deterministic_run_on_a_gpu_twice(tmp_path):
+    run = tiny_run("adafocal", 0, "deterministic=true")
+    for name in ("a", "b"):
+        train(run, runs=tmp_path / name, device="cuda", say=quiet)
+    assert record_of(run.folder(tmp_path / "a")) == record_of(run.folder(tmp_path / "b"))
+
+
+def test_a_short_batch_of_images_costs_no_other_its_own_graph(monkeypatch):
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append([type(value) for value in inputs])
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend=backend))
+    torch.compiler.reset()
+    model = choose("float32", True, CPU).compile(torch.nn.Conv2d(3, 4, 3))
+    for batch in (32, 20, 32, 20):
+        model(torch.zeros(batch, 3, 5, 5))
+    torch.compiler.reset()
+    assert len(graphs) == 2
+    assert all(torch.SymInt not in types for types in graphs)

@@ -20,7 +20,7 @@ def tiny_run(method: str = "adafocal", seed: int = 0, *overrides: str) -> Run:
 
 
 def cli(run: Run, *more: str) -> list[str]:
-    """The arguments of experiments.train for a run."""
+    """The arguments of experiments.train for a run, on the CPU: that is what other tests compare with."""
     settings = [part for text in run.overrides for part in ("--set", text)]
     names = ["--dataset", run.dataset, "--model", run.model, "--method", run.method, "--seed", str(run.seed)]
-    return [*names, "--scale", run.scale, *settings, *more]
+    return [*names, "--scale", run.scale, *settings, "--device", "cpu", *more]

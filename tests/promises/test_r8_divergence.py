@@ -74,11 +74,11 @@ def finite(state) -> bool:
     return True
 
 
-def diverge(folder, method: str, place: str, rng: random.Random) -> None:
+def diverge(folder, method: str, place: str, rng: random.Random, *overrides: str) -> None:
     """Train with something injected, and check what is left."""
     at, value = rng.randrange(STEPS_AN_EPOCH * EPOCHS), rng.choice([math.nan, math.inf, -math.inf])
     injection = Injection(place, at, value, rng)
-    run = tiny_run(method)
+    run = tiny_run(method, 0, *overrides)
     with pytest.MonkeyPatch.context() as patched:
         injection.install(patched)
         with pytest.raises(TrainingDiverged, match=r"NaN or infinity in epoch \d of 4, after step \d+") as caught:
@@ -104,6 +104,12 @@ def test_nan_and_infinity_at_random_steps(tmp_path, place, count):
     for number in range(count):
         diverge(tmp_path / str(number), rng.choice(["ce", "adafocal", "brier", "mmce"]), place, rng)
     print(f"R8: {count} of {count} injected into the {place} stopped the run within a step; no checkpoint was lost")
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_where_gamma_moves_within_an_epoch_too(tmp_path, place):
+    for number in range(3):
+        diverge(tmp_path / str(number), "adafocal", place, random.Random(f"{place} {number}"), "update_every=1")
 
 
 def test_the_run_goes_on_to_the_same_end_once_the_cause_is_gone(tmp_path):

@@ -1,0 +1,46 @@
+"""Whole runs on a GPU."""
+
+import numpy as np
+import pytest
+import torch
+
+from experiments import checkpoint, records
+from experiments.grid import Run
+from experiments.train import train
+from experiments.trainer import Preempted
+from tests.experiments.test_preemption import After, quiet
+from tests.experiments.tiny import tiny_run
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
+]
+TEXTS = Run.make("demo", "topics", "cnn", "adafocal", 0, ("epochs=2", "data_options.train_size=200"))
+
+
+def stopped_after(steps: int, run: Run, runs, device: str) -> dict:
+    """Train so many steps; the checkpoint."""
+    with pytest.raises(Preempted):
+        train(run, runs=runs, device=device, say=quiet, should_stop=After(steps))
+    return checkpoint.load(run.folder(runs), quiet)
+
+
+def test_a_run_goes_from_gpu_to_cpu_and_back(tmp_path):
+    run = tiny_run("adafocal", 0, "precision=float32")
+    train(run, runs=tmp_path / "cpu", say=quiet)
+    for steps, device in ((3, "cuda"), (3, "cpu"), (3, "cuda")):
+        stopped_after(steps, run, tmp_path / "both", device)
+    train(run, runs=tmp_path / "both", device="cuda", say=quiet)
+    ours, plain = (records.read(run.folder(tmp_path / name), run) for name in ("both", "cpu"))
+    assert np.allclose(ours.history["train_loss"], plain.history["train_loss"], atol=0.05)
+
+
+def test_dropout_goes_on_with_the_draws_that_a_gpu_would_have_made(tmp_path):
+    whole = stopped_after(6, TEXTS, tmp_path / "whole", "cuda")
+    stopped_after(2, TEXTS, tmp_path / "parts", "cuda")
+    torch.cuda.manual_seed(99)  # a new process starts elsewhere
+    parts = stopped_after(3, TEXTS, tmp_path / "parts", "cuda")
+    assert parts["steps"] == whole["steps"]
+    assert torch.equal(parts["cuda_rng"][0], whole["cuda_rng"][0])
+    for name, value in whole["model"].items():
+        torch.testing.assert_close(parts["model"][name], value, rtol=0, atol=1e-3)

@@ -1,0 +1,187 @@
+"""A slot on a GPU, with tiny parts on a CPU: in time, whole at every moment, and its records fit to be published."""
+
+import json
+import lzma
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+
+import pytest
+import torch
+
+from experiments import publish, records
+from experiments.gpu_slot import __main__ as command
+from experiments.gpu_slot import measure
+from experiments.gpu_slot.plan import Part, plan, preparations
+from experiments.provenance import ROOT
+from experiments.train import train
+from tests.experiments.test_preemption import quiet
+from tests.experiments.test_records import edit
+from tests.experiments.tiny import cli, tiny_run
+
+RUN = tiny_run("ce")
+
+
+def program(text: str) -> tuple[str, ...]:
+    return (sys.executable, "-u", "-c", text)
+
+
+def training(run, runs) -> Part:
+    return Part(
+        "training", 60, (sys.executable, "-m", "experiments.train", *cli(run, "--runs", str(runs))), trains=True
+    )
+
+
+@pytest.fixture
+def slot(tmp_path, monkeypatch):
+    """Run the command with these parts; gives its results."""
+
+    def with_parts(*parts, minutes=2.0, last=30, prepared=()):
+        monkeypatch.setattr(command, "plan", lambda device, runs, data: list(parts))
+        monkeypatch.setattr(command, "preparations", lambda device, data: dict(prepared))
+        monkeypatch.setattr(command, "LAST", last)
+        where = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--data-root", str(tmp_path)]
+        assert command.main([*where, "--minutes", str(minutes), "--device", "cpu"]) == 0
+        return json.loads((tmp_path / "out" / "slot.json").read_text())
+
+    return with_parts
+
+
+def test_results_records_and_what_fails(slot, tmp_path):
+    said = 'print(\'{"rate": 3}\'); print("{no json"); print("tests/a.py::test_b PASSED [ 1%]"); raise SystemExit(4)'
+    found = slot(Part("says", 60, program(said)), training(RUN, tmp_path / "runs"))
+    part = found["parts"]["says"]
+    assert (part["rate"], part["tests/a.py::test_b"], part["status"], part["in_time"]) == (3, "passed", 4, True)
+    assert part["last"] == ["{no json"]
+    assert found["parts"]["training"]["status"] == 0
+    assert found["records"] == [str(RUN)]
+    with tarfile.open(tmp_path / "out" / "records.tar") as tar:
+        assert tar.getnames() == [f"{RUN}/{name}" for name in records.FILES]
+
+
+def test_a_part_beyond_its_box_is_ended_and_the_next_has_its_turn(slot):
+    long = program("print('{\"before\": 1}'); import time; time.sleep(60); print('{\"after\": 1}')")
+    found = slot(Part("long", 1, long), Part("next", 60, program("print('{\"here\": 1}')")))
+    long = found["parts"]["long"]
+    assert (long["before"], long["in_time"], "after" in long) == (1, False, False)
+    assert found["parts"]["next"]["here"] == 1
+
+
+def test_what_trains_is_asked_to_stop_before_the_end_and_leaves_a_checkpoint(slot, tmp_path):
+    run = tiny_run("ce", 0, "epochs=100000", "milestones=99999")
+    found = slot(training(run, tmp_path / "runs"), Part("late", 9, program("")), minutes=50 / 60, last=30)
+    assert found["parts"]["training"]["in_time"] is False
+    assert found["parts"]["training"]["status"] == 75
+    assert (run.folder(tmp_path / "runs") / "checkpoint.pt").exists()
+    assert found["parts"]["late"] == {"skipped": "no time was left"}
+    assert found["records"] == []
+
+
+def test_a_part_waits_for_the_data_that_it_trains_on(slot):
+    ready = Part("made ready", 60, program("import time; time.sleep(2); print('{\"ready\": 1}')"))
+    uses = Part("uses", 60, (*program("print('{\"used\": 1}')"), "digits"))
+    found = slot(uses, prepared={"digits": ready})
+    assert list(found["parts"]) == ["made ready", "uses"]
+
+
+KILLED = """
+import sys
+from experiments.gpu_slot import __main__ as command
+from experiments.gpu_slot.plan import Part
+many = 'import time\\nfor i in range(4000): print(chr(123) + chr(34) + str(i) + chr(34) + ": 1}"); time.sleep(0.002)'
+command.plan = lambda *_: [Part("many", 60, (sys.executable, "-u", "-c", many))]
+sys.exit(command.main(sys.argv[1:]))
+"""
+
+
+def test_killed_half_way_it_leaves_whole_files(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, "--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")],
+        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    path = tmp_path / "out" / "slot.json"
+    while not path.exists() or len(json.loads(path.read_text())["parts"].get("many", ())) < 30:
+        time.sleep(0.01)
+        assert process.poll() is None
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(json.loads(path.read_text())["parts"]["many"]) >= 30
+
+
+@pytest.fixture
+def packed(tmp_path):
+    """A slot over some finished runs, which are packed."""
+
+    def of(*runs):
+        for run in runs:
+            train(run, runs=tmp_path / "runs", say=quiet)
+            edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
+        made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + 60)
+        made.pack()
+        return json.loads((tmp_path / "slot.json").read_text())
+
+    return of
+
+
+def test_records_stay_below_what_can_be_brought_back(packed, tmp_path, monkeypatch):
+    runs = [tiny_run(method) for method in ("adafocal", "ce", "ls")]
+    packed(runs[0])
+    room = (tmp_path / "records.tar").stat().st_size + 40_000  # not enough for two
+    monkeypatch.setattr(command, "LARGEST", room)
+    found = packed(*runs)
+    assert found["records"] == [str(runs[0])]
+    assert found["records_left_out"] == [str(run) for run in runs[1:]]
+    assert (tmp_path / "records.tar").stat().st_size < room
+
+
+def test_publish_takes_the_tar(packed, tmp_path):
+    packed(RUN)
+    assert publish.main([str(tmp_path / "records.tar"), "--into", str(tmp_path / "published")]) == 0
+    assert records.read(RUN.folder(tmp_path / "published"), RUN).predictions
+
+
+def test_word_vectors_are_unpacked_beside_a_data_root_that_packs_them(tmp_path):
+    (tmp_path / "root").mkdir()
+    (tmp_path / "root" / "cifar10-part1.zip").write_bytes(b"zip")
+    (tmp_path / "root" / "glove.6B.100d.txt.xz").write_bytes(lzma.compress(b"the 0.1 0.2\n"))
+    root = command.root_of(str(tmp_path / "root"), tmp_path / "place")
+    assert root == str(tmp_path / "place")
+    assert (tmp_path / "place" / "glove.6B.100d.txt").read_bytes() == b"the 0.1 0.2\n"
+    assert (tmp_path / "place" / "cifar10-part1.zip").read_bytes() == b"zip"
+    (tmp_path / "root" / "glove.6B.100d.txt").write_bytes(b"the 0.1 0.2\n")
+    assert command.root_of(str(tmp_path / "root"), tmp_path / "place") == str(tmp_path / "root")
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_every_part_is_a_command_that_exists(device, tmp_path):
+    parts = [*plan(device, tmp_path, "here"), *preparations(device, "here").values()]
+    assert [part.name for part in parts][:2] == ["machine", "tests" if device == "cuda" else "speed"]
+    for part in parts:
+        module, *rest = part.command[3:]
+        if module == "experiments.gpu_slot.measure":
+            assert rest[0] in measure.MEASUREMENTS
+        if module == "experiments.run":
+            done = subprocess.run(
+                [sys.executable, "-m", module, *rest, "--dry-run", "--device", "cpu"],
+                cwd=ROOT, capture_output=True, text=True,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.slow  # to compile
+def test_the_machine_and_a_compiled_net_are_measured_on_a_cpu_too(capsys):
+    measure.machine(torch.device("cpu"))
+    measure.compiled(torch.device("cpu"), "resnet8")
+    found = {name: value for line in capsys.readouterr().out.splitlines() for name, value in json.loads(line).items()}
+    assert found["copy_gb_per_second"] > 0
+    assert found["matmul_float32_tflops"] > 0
+    assert found["images_per_second"] > 0
+
+
+def test_a_slot_too_short_for_its_end_is_refused(tmp_path, capsys):
+    assert command.main(["--minutes", "0.5", "--out", str(tmp_path / "out")]) == 2
+    assert "--minutes must leave more than the last 30 seconds, got 0.5" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

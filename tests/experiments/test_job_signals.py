@@ -1,0 +1,67 @@
+"""Signals as a cluster sends them, to every process of a job, while workers decode photographs."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from experiments import checkpoint, records
+from experiments.grid import Run
+from experiments.provenance import ROOT
+from experiments.train import PREEMPTED
+from tests.experiments.test_preemption import record_of
+from tests.experiments.tiny import cli
+from tests.support.imagenet import OPTIONS, make_imagenet
+
+SETTINGS = ("epochs=3", "batch_size=8", "eval_batch_size=8", "data_options.workers=2")
+RUN = Run.make(
+    "quick", "imagenet", "resnet50", "ce", 0, (*SETTINGS, *(f"data_options.{k}={v}" for k, v in OPTIONS.items()))
+)
+TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+
+
+def begin(launcher, root, runs) -> subprocess.Popen:
+    command = [sys.executable, *launcher, "-m", "experiments.train", *cli(RUN), "--runs", str(runs)]
+    return subprocess.Popen(
+        [*command, "--data-root", str(root)], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def to_every_process(process):
+    os.killpg(process.pid, signal.SIGTERM)
+
+
+def to_torchrun(process):
+    process.terminate()  # which hands it on to every process of every rank
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("launcher", "send", "status"),
+    [((), to_every_process, PREEMPTED), (TORCHRUN, to_torchrun, None)],  # torchrun has a status of its own
+    ids=["alone", "torchrun"],
+)
+def test_a_run_with_workers_stops_after_a_checkpoint_and_goes_on_the_same(launcher, send, status, tmp_path):
+    root = make_imagenet(tmp_path / "data", train=20)
+    whole = begin(launcher, root, tmp_path / "whole")
+    assert whole.wait(600) == 0, whole.stdout.read()
+    folder = RUN.folder(tmp_path / "parts")
+    stopped = begin(launcher, root, tmp_path / "parts")
+    while not (folder / records.HISTORY).exists() or not (folder / records.HISTORY).read_text():
+        time.sleep(0.05)
+        assert stopped.poll() is None, stopped.stdout.read()
+    send(stopped)
+    found = stopped.wait(120)
+    said = stopped.stdout.read()
+    assert "as asked: the same command goes on from there" in said
+    assert found == status if status else found != 0
+    assert (folder / checkpoint.CURRENT).exists()
+    assert not records.is_finished(folder)
+    again = begin(launcher, root, tmp_path / "parts")
+    assert again.wait(600) == 0
+    assert "going on after epoch" in again.stdout.read()
+    assert record_of(folder) == record_of(RUN.folder(tmp_path / "whole"))
