@@ -57,7 +57,7 @@ def test_switch_to_inverse_focal_and_back():
 
 
 @given(st.data())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_without_the_switch_gamma_follows_the_literal_algorithm_and_stays_positive(data):
     lam = data.draw(st.sampled_from([0.5, 1.0, 5.0]))
     seeds = data.draw(st.lists(st.integers(0, 10**6), min_size=1, max_size=12))
