@@ -341,7 +341,7 @@ def test_one_process_lists_the_files_of_photographs(dataset, options, others, tm
     assert torch.equal(first["batch"], second["batch"])
 
 
-# The command, in which the process of rank 1 fails while the other waits for it, and leaving in order hangs as NCCL's does.
+# The command, in which the process of rank 1 fails while the other waits for it, and leaving in order hangs as NCCL's.
 FAILING = """
 import time
 import torch.distributed as dist
