@@ -8,8 +8,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from data import DataError, load
-from data.imagenet import MEAN, STD
+from data import FACTS, DataError, load
 from data.normalisation import normalise
 from tests.support.imagenet import OPTIONS, WNIDS, make_imagenet
 
@@ -82,7 +81,9 @@ def test_augmentation_follows_seed_epoch_and_sample(imagenet_root):
     assert not torch.equal(split.pixels(3, seed=0, epoch=1), first)
     assert not torch.equal(split.pixels(3, seed=1, epoch=0), first)
     batch = next(split.train_batches(15, seed=0, epoch=0))
-    assert torch.equal(batch.inputs[batch.index == 3][0], normalise(first, MEAN, STD))
+    assert torch.equal(
+        batch.inputs[batch.index == 3][0], normalise(first, FACTS["imagenet"].mean, FACTS["imagenet"].std)
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -11,6 +11,7 @@ import pytest
 from data import load
 from experiments.provenance import ROOT
 from tests.support.imagenet import OPTIONS, make_imagenet
+from tests.waiting import HANGS
 
 # As `scancel` and torchrun do: the signal goes to every process of the group, workers included.
 SIGNALLED = """
@@ -47,7 +48,7 @@ def test_signals_to_the_whole_group_end_no_worker(tmp_path):
     (tmp_path / "signalled.py").write_text(SIGNALLED.format(options=OPTIONS))
     done = subprocess.run(
         [sys.executable, tmp_path / "signalled.py", tmp_path],
-        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, start_new_session=True, timeout=120,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, start_new_session=True, timeout=HANGS,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [str(i) for i in range(60)]
@@ -69,6 +70,6 @@ def test_workers_end_with_a_run_that_fails(tmp_path):
     (tmp_path / "abandoned.py").write_text(ABANDONED.format(options=OPTIONS))
     done = subprocess.run(
         [sys.executable, tmp_path / "abandoned.py", tmp_path],
-        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=120,
+        cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=HANGS,
     )  # fmt: skip
     assert done.stderr.endswith('KeyError: "the loop\'s own"\n')

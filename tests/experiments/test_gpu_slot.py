@@ -1,5 +1,6 @@
 """A slot on a GPU, with tiny parts on a CPU: in time, whole at every moment, and its records fit to be published."""
 
+import contextlib
 import json
 import lzma
 import os
@@ -12,15 +13,16 @@ import time
 import pytest
 import torch
 
-from experiments import publish, records
+from experiments import checkpoint, publish, records
 from experiments.gpu_slot import __main__ as command
 from experiments.gpu_slot import measure
 from experiments.gpu_slot.plan import Part, plan, preparations
 from experiments.provenance import ROOT
-from experiments.train import train
+from experiments.train import PREEMPTED, train
 from tests.experiments.test_preemption import quiet
 from tests.experiments.test_records import edit
 from tests.experiments.tiny import cli, tiny_run
+from tests.waiting import HANGS, started, wait_until
 
 RUN = tiny_run("ce")
 
@@ -39,12 +41,11 @@ def training(run, runs) -> Part:
 def slot(tmp_path, monkeypatch):
     """Run the command with these parts; gives its results."""
 
-    def with_parts(*parts, minutes=2.0, last=30, prepared=()):
+    def with_parts(*parts, prepared=()):
         monkeypatch.setattr(command, "plan", lambda device, runs, data: list(parts))
         monkeypatch.setattr(command, "preparations", lambda device, data: dict(prepared))
-        monkeypatch.setattr(command, "LAST", last)
         where = ["--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs"), "--data-root", str(tmp_path)]
-        assert command.main([*where, "--minutes", str(minutes), "--device", "cpu"]) == 0
+        assert command.main([*where, "--minutes", str(HANGS / 60), "--device", "cpu"]) == 0
         return json.loads((tmp_path / "out" / "slot.json").read_text())
 
     return with_parts
@@ -52,7 +53,7 @@ def slot(tmp_path, monkeypatch):
 
 def test_results_records_and_what_fails(slot, tmp_path):
     said = 'print(\'{"rate": 3}\'); print("{no json"); print("tests/a.py::test_b PASSED [ 1%]"); raise SystemExit(4)'
-    found = slot(Part("says", 60, program(said)), training(RUN, tmp_path / "runs"))
+    found = slot(Part("says", HANGS, program(said)), training(RUN, tmp_path / "runs"))
     part = found["parts"]["says"]
     assert (part["rate"], part["tests/a.py::test_b"], part["status"], part["in_time"]) == (3, "passed", 4, True)
     assert part["last"] == ["{no json"]
@@ -64,25 +65,33 @@ def test_results_records_and_what_fails(slot, tmp_path):
 
 def test_a_part_beyond_its_box_is_ended_and_the_next_has_its_turn(slot):
     long = program("print('{\"before\": 1}'); import time; time.sleep(60); print('{\"after\": 1}')")
-    found = slot(Part("long", 1, long), Part("next", 60, program("print('{\"here\": 1}')")))
+    found = slot(Part("long", 1, long), Part("next", HANGS, program("print('{\"here\": 1}')")))
     long = found["parts"]["long"]
-    assert (long["before"], long["in_time"], "after" in long) == (1, False, False)
+    assert (long["before"], long["in_time"], long["status"]) == (1, False, -signal.SIGKILL)
     assert found["parts"]["next"]["here"] == 1
 
 
-def test_what_trains_is_asked_to_stop_before_the_end_and_leaves_a_checkpoint(slot, tmp_path):
+def test_what_trains_is_asked_to_stop_and_leaves_a_checkpoint(slot, tmp_path, monkeypatch):
     run = tiny_run("ce", 0, "epochs=100000", "milestones=99999")
-    found = slot(training(run, tmp_path / "runs"), Part("late", 9, program("")), minutes=50 / 60, last=30)
+    begun = run.folder(tmp_path / "runs") / records.HISTORY
+    monkeypatch.setattr(command, "noticed", lambda: contextlib.nullcontext(begun.exists))  # as if a signal came then
+    found = slot(training(run, tmp_path / "runs"), Part("never begun", HANGS, program("")))
+    assert list(found["parts"]) == ["training"]
     assert found["parts"]["training"]["in_time"] is False
-    assert found["parts"]["training"]["status"] == 75
-    assert (run.folder(tmp_path / "runs") / "checkpoint.pt").exists()
-    assert found["parts"]["late"] == {"skipped": "no time was left"}
+    assert found["parts"]["training"]["status"] == PREEMPTED
+    assert (run.folder(tmp_path / "runs") / checkpoint.CURRENT).exists()
     assert found["records"] == []
 
 
+def test_in_the_last_seconds_nothing_is_begun(tmp_path):
+    made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + command.LAST)
+    made.run(Part("late", HANGS, ("no such program",)))
+    assert json.loads((tmp_path / "slot.json").read_text())["parts"] == {"late": {"skipped": "no time was left"}}
+
+
 def test_a_part_waits_for_the_data_that_it_trains_on(slot):
-    ready = Part("made ready", 60, program("import time; time.sleep(2); print('{\"ready\": 1}')"))
-    uses = Part("uses", 60, (*program("print('{\"used\": 1}')"), "digits"))
+    ready = Part("made ready", HANGS, program("import time; time.sleep(2); print('{\"ready\": 1}')"))
+    uses = Part("uses", HANGS, (*program("print('{\"used\": 1}')"), "digits"))
     found = slot(uses, prepared={"digits": ready})
     assert list(found["parts"]) == ["made ready", "uses"]
 
@@ -98,17 +107,16 @@ sys.exit(command.main(sys.argv[1:]))
 
 
 def test_killed_half_way_it_leaves_whole_files(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", KILLED, "--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")],
-        cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
     path = tmp_path / "out" / "slot.json"
-    while not path.exists() or len(json.loads(path.read_text())["parts"].get("many", ())) < 30:
-        time.sleep(0.01)
-        assert process.poll() is None
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert len(json.loads(path.read_text())["parts"]["many"]) >= 30
+
+    def found() -> int:
+        return len(json.loads(path.read_text())["parts"].get("many", ())) if path.exists() else 0
+
+    command = [sys.executable, "-c", KILLED, "--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with started(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: found() >= 30, process)
+    assert found() >= 30  # it was killed
 
 
 @pytest.fixture
@@ -119,7 +127,7 @@ def packed(tmp_path):
         for run in runs:
             train(run, runs=tmp_path / "runs", say=quiet)
             edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
-        made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + 60)
+        made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + HANGS)
         made.pack()
         return json.loads((tmp_path / "slot.json").read_text())
 

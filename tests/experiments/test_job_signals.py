@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -15,6 +14,7 @@ from experiments.train import PREEMPTED
 from tests.experiments.test_preemption import record_of
 from tests.experiments.tiny import cli
 from tests.support.imagenet import OPTIONS, make_imagenet
+from tests.waiting import HANGS, started, wait_until
 
 SETTINGS = ("epochs=3", "batch_size=8", "eval_batch_size=8", "data_options.workers=2")
 RUN = Run.make(
@@ -23,9 +23,9 @@ RUN = Run.make(
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 
 
-def begin(launcher, root, runs) -> subprocess.Popen:
+def begin(launcher, root, runs):
     command = [sys.executable, *launcher, "-m", "experiments.train", *cli(RUN), "--runs", str(runs)]
-    return subprocess.Popen(
+    return started(
         [*command, "--data-root", str(root)], cwd=ROOT, start_new_session=True, stdout=subprocess.PIPE, text=True,
         stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -47,21 +47,21 @@ def to_torchrun(process):
 )
 def test_a_run_with_workers_stops_after_a_checkpoint_and_goes_on_the_same(launcher, send, status, tmp_path):
     root = make_imagenet(tmp_path / "data", train=20)
-    whole = begin(launcher, root, tmp_path / "whole")
-    assert whole.wait(600) == 0, whole.stdout.read()
+    with begin(launcher, root, tmp_path / "whole") as whole:
+        said = whole.communicate(timeout=HANGS)[0]
+        assert whole.returncode == 0, said
     folder = RUN.folder(tmp_path / "parts")
-    stopped = begin(launcher, root, tmp_path / "parts")
-    while not (folder / records.HISTORY).exists() or not (folder / records.HISTORY).read_text():
-        time.sleep(0.05)
-        assert stopped.poll() is None, stopped.stdout.read()
-    send(stopped)
-    found = stopped.wait(120)
-    said = stopped.stdout.read()
+    history = folder / records.HISTORY
+    with begin(launcher, root, tmp_path / "parts") as stopped:
+        wait_until(lambda: history.exists() and history.read_text(), stopped)
+        send(stopped)
+        said = stopped.communicate(timeout=HANGS)[0]
     assert "as asked: the same command goes on from there" in said
-    assert found == status if status else found != 0
+    assert stopped.returncode == status if status else stopped.returncode != 0
     assert (folder / checkpoint.CURRENT).exists()
     assert not records.is_finished(folder)
-    again = begin(launcher, root, tmp_path / "parts")
-    assert again.wait(600) == 0
-    assert "going on after epoch" in again.stdout.read()
+    with begin(launcher, root, tmp_path / "parts") as again:
+        said = again.communicate(timeout=HANGS)[0]
+        assert again.returncode == 0, said
+    assert "going on after epoch" in said
     assert record_of(folder) == record_of(RUN.folder(tmp_path / "whole"))
