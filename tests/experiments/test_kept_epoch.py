@@ -70,7 +70,7 @@ def test_the_test_set_has_no_say(tmp_path, monkeypatch):
 
     def shuffled(self, *arguments, **options):
         actual(self, *arguments, **options)
-        self.test.labels = self.test.labels.flip(0)
+        self.labels["test"] = self.labels["test"].flip(0)
 
     monkeypatch.setattr(Training, "__init__", shuffled)
     _, found = trained(tmp_path / "b", *KEEP_BEST)

@@ -173,7 +173,7 @@ COMMANDS = {
     "train: an unknown flag": (train.main, (*NAMES, "--epochs", "3"), "unrecognized arguments: --epochs"),
     "train: a word for a seed": (train.main, (*NAMES, "--seed", "one"), "--seed: invalid int value: 'one'"),
     "train: a negative seed": (train.main, (*NAMES, "--seed", "-1"), "seed must be >= 0, got -1"),
-    "train: an unknown device": (train.main, (*NAMES, "--device", "tpu"), "--device: invalid choice"),
+    "train: an unknown device": (train.main, (*NAMES, "--device", "tpu"), "--device must be cpu, cuda or cuda:N"),
     "train: words for seconds": (train.main, (*NAMES, "--checkpoint-seconds", "x"), "--checkpoint-seconds: invalid"),
     "train: an override without =": (train.main, (*NAMES, "--set", "epochs"), "need KEY=VALUE"),
     "train: a word for a number": (train.main, (*NAMES, "--set", "epochs=many"), "epochs needs a value like"),
