@@ -12,6 +12,7 @@ from PIL import Image
 
 import data.image_folder
 from data import DataError, load
+from data.holdout import uniform
 
 from .conftest import CIFAR10_CLASSES, write_class_folders, write_image, zip_folder
 
@@ -293,3 +294,13 @@ def test_no_warning_in_ordinary_use(cifar_root):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         fingerprints(cifar_root)
+
+
+def test_the_split_is_that_of_the_code_behind_the_papers_numbers():
+    """`Data/cifar10.py` of focal_calibration, literally: the head of the shuffled official order is held out."""
+    indices = list(range(50000))
+    np.random.seed(1)  # noqa: NPY002
+    np.random.shuffle(indices)  # noqa: NPY002
+    train, val = uniform(50000, 5000, seed=1)
+    assert val.tolist() == sorted(indices[:5000])
+    assert train.tolist() == sorted(indices[5000:])
