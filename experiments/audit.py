@@ -12,10 +12,9 @@ import numpy as np
 
 from calibration import SCORES, Interval, bootstrap, nll, reliability_diagram, top_label
 from calibration.ece import ece_em
-from experiments import files, predictions
-from experiments.predictions import Predictions
-from experiments.progress import until_nobody_reads
-from experiments.train import REFUSED
+from experiments.command import REFUSED, until_nobody_reads
+from experiments.records import files, predictions
+from experiments.records.predictions import Predictions
 from posthoc import CALIBRATORS, build
 
 

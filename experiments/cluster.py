@@ -7,10 +7,11 @@ tables and figures use, the user's own `#SBATCH` lines from `scripts/cluster.sh`
 import sys
 from pathlib import Path
 
-from experiments import files, grid
+from experiments import grid
 from experiments.grid import Run
-from experiments.provenance import ROOT
-from experiments.recipes import TABLE_METHODS
+from experiments.methods import TABLE_METHODS
+from experiments.records import files
+from experiments.records.provenance import ROOT
 from experiments.scales import SCALES
 
 FOLDER = ROOT / "experiments" / "scripts"

@@ -6,8 +6,9 @@ from itertools import zip_longest
 from pathlib import Path
 
 from experiments import recipes, scales
+from experiments.methods import METHODS, TABLE_METHODS
 from experiments.overrides import normalise
-from experiments.recipes import METHODS, TABLE_METHODS, Recipe
+from experiments.recipes import Recipe
 from experiments.scales import SCALES, Pair
 
 

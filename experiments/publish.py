@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -9,9 +10,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from data.tar import read_tar
-from experiments import files, records
+from experiments import records
 from experiments.grid import Run
-from experiments.records import BINS, CONFIG, HISTORY, PREDICTIONS, PUBLISHED, RESULT, Record, RecordError
+from experiments.records import (
+    BINS,
+    CONFIG,
+    HISTORY,
+    PREDICTIONS,
+    PUBLISHED,
+    RESULT,
+    Record,
+    RecordError,
+    files,
+    formats,
+)
 
 WHOLE = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)  # result.json comes last: a folder without it is unfinished
 SCORES = (CONFIG, HISTORY, RESULT)
@@ -72,15 +84,26 @@ def publish(found: list[Record], into: Path = PUBLISHED, names: tuple[str, ...] 
     for folder, record in new.items():
         folder.mkdir(parents=True, exist_ok=True)
         for name in names:
-            files.write_bytes(folder / name, (record.folder / name).read_bytes())
+            content = (record.folder / name).read_bytes()
+            files.write_bytes(folder / name, _of_any_machine(content) if name == CONFIG else content)
     return list(new)
+
+
+def _of_any_machine(config: bytes) -> bytes:
+    """`config.json` without the folders of the machine that wrote it: of an absolute path only the name is kept."""
+    content = json.loads(config)
+    command = content["environment"].get("command", [])
+    if not any(os.path.isabs(word) for word in command):
+        return config
+    content["environment"]["command"] = [Path(word).name if os.path.isabs(word) else word for word in command]
+    return files.json_text(content).encode()
 
 
 def _checked(folder: Path) -> Record:
     try:
-        config = json.loads((folder / CONFIG).read_text())
+        config, _ = formats.read_json(folder)
         pair = (config["recipe"][name] for name in ("scale", "dataset", "model", "method"))
-        run = Run.make(*pair, config["seed"], records.overrides_of(config, folder))
+        run = Run.make(*pair, config["seed"], config["overrides"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
     record = records.read(folder, run)

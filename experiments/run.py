@@ -19,13 +19,21 @@ import torch
 from tqdm import tqdm
 
 from experiments import grid, records, scales
+from experiments.command import (
+    INTERRUPTED,
+    PREEMPTED,
+    REFUSED,
+    add_session_options,
+    pick_device,
+    until_nobody_reads,
+)
 from experiments.grid import Run
-from experiments.progress import until_nobody_reads
 from experiments.records import Record
 from experiments.scales import SCALES
-from experiments.signals import noticed
-from experiments.train import EXPLAINED, INTERRUPTED, PREEMPTED, REFUSED, add_common_options, pick_device, train
-from experiments.trainer import Preempted
+from experiments.training.errors import EXPLAINED, Preempted
+from experiments.training.job import train
+from experiments.training.session import Session
+from experiments.training.signals import noticed
 
 STOPPED = "not begun: stopped as asked"
 DIED = "a process was killed, for want of memory perhaps (--workers 1 takes least): the same command goes on"
@@ -71,20 +79,14 @@ class Outcome(NamedTuple):
     worn: bool = False
 
 
-def _train_one(run: Run, options) -> Outcome:
+def _train_one(run: Run, session: Session) -> Outcome:
     """In a worker: train a run."""
+    told = {
+        "say": lambda text: _progress.put((run, text)),
+        "on_epoch": lambda row: _progress.put((run, row["epoch"])),
+    }
     try:
-        result = train(
-            run,
-            data_root=options.data_root,
-            runs=options.runs,
-            device=_device,
-            checkpoint_seconds=options.checkpoint_seconds,
-            download=options.download,
-            say=lambda text: _progress.put((run, text)),
-            on_epoch=lambda row: _progress.put((run, row["epoch"])),
-            should_stop=_should_stop,
-        )
+        result = train(run, replace(session, device=_device, should_stop=_should_stop, **told))
     except Preempted as stopped:
         return Outcome(None, str(stopped))
     except (ValueError, *EXPLAINED) as error:
@@ -102,8 +104,8 @@ def deal(device: str, workers: int) -> list[str]:
     return [f"cuda:{worker % torch.cuda.device_count()}" for worker in range(workers)]
 
 
-def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
-    """Train runs in `options.workers` processes; returns what went wrong, by run, and whether a signal stopped them.
+def train_all(runs: list[Run], session: Session, workers: int) -> tuple[dict[Run, str], bool]:
+    """Train runs in `workers` processes; returns what went wrong, by run, and whether a signal stopped them.
 
     On a terminal a bar counts the epochs that are left; elsewhere each finished run prints a line.
     """
@@ -133,10 +135,10 @@ def train_all(runs: list[Run], options) -> tuple[dict[Run, str], bool]:
             # a pool of one each: what ends a process ends one run
             pool = pool or held.enter_context(ProcessPoolExecutor(1, context, _start_worker, (progress, device)))
             run = waiting.pop(0)
-            jobs[pool.submit(_train_one, run, options)] = run, device, pool
+            jobs[pool.submit(_train_one, run, session)] = run, device, pool
 
     with noticed() as should_stop, ExitStack() as held:
-        for device in deal(options.device, options.workers):
+        for device in deal(session.device, workers):
             begin(device, None)
         try:
             while jobs:
@@ -197,7 +199,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="runs trained at once, on all GPUs in turn (default: one a core with --scale demo, else one)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the runs that are missing and their commands")
-    add_common_options(parser)
+    add_session_options(parser)
     return parser
 
 
@@ -246,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
     there = len(wanted) - len(runs)
     rest = f", {there} are there{note}" if there else ""
     print(f"{options.name}: training {len(runs)} of {len(wanted)} runs of scale {options.scale}{rest}", flush=True)
-    failures, stopped = train_all(runs, options)
+    failures, stopped = train_all(runs, Session.of(options), options.workers)
     if stopped:
         print("stopped as asked; the same command goes on from the last checkpoints", file=sys.stderr)
         return PREEMPTED

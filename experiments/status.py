@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import sys
-import time
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,32 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-from experiments import checkpoint, files, grid, records, scales
+from experiments import grid, records, scales
+from experiments.command import REFUSED, until_nobody_reads
 from experiments.grid import Run
-from experiments.lock import Owner, holder
-from experiments.progress import until_nobody_reads
+from experiments.records.failure import ERROR
+from experiments.records.lock import Owner, holder
+from experiments.training import checkpoint
 
-ERROR = "error.txt"  # why a run failed: a line "<UTC time>  <message>"
 DONE, RUNNING, FAILED, STOPPED, MISSING = STATES = ("done", "running", "failed", "stopped", "missing")
 OTHERS = "others"  # the column of the runs with overrides
-
-
-def note_failure(folder: Path, message: str) -> None:
-    """Leave why a run failed in its folder, which is made if need be. Not for RunIsLocked: that run goes on.
-
-    Args:
-        folder: the run's.
-        message: of an error, or a traceback; its last line is kept.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    line = ([line.strip() for line in message.splitlines() if line.strip()] or ["unknown error"])[-1]
-    now = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    files.write_bytes(folder / ERROR, f"{now}  {line}\n".encode())
-
-
-def clear_failure(folder: Path) -> None:
-    """Delete what `note_failure` left, if anything."""
-    (folder / ERROR).unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
@@ -90,7 +72,7 @@ def statuses(runs: list[Run], root: Path) -> list[Status]:
 
 
 def _done(run: Run, record: records.Record) -> Status:
-    epochs, seconds = run.recipe.epochs, record.result.get("seconds")
+    epochs, seconds = run.recipe.epochs, record.result["seconds"]
     if seconds is None:
         seconds = _history(record.folder)[1]
     return Status(run, DONE, record.folder, epochs, seconds, _device(record.folder))
@@ -224,7 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
         wanted = grid.runs_of(options.name, scales.resolve(options))
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     print(report(statuses(wanted, options.runs), options.failed))
     return 0
 

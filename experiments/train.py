@@ -2,246 +2,24 @@
 
 import argparse
 import os
-import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import torch
 
 import data
-from experiments import checkpoint, distributed, files, records, scales, status
-from experiments.distributed import ALONE, World
+from experiments import scales
+from experiments.command import INTERRUPTED, PREEMPTED, REFUSED, add_session_options, pick_device
 from experiments.grid import Run
-from experiments.lock import RunIsLocked, only_writer
-from experiments.progress import EpochProgress
-from experiments.recipes import METHODS
-from experiments.signals import noticed
-from experiments.speed import choose
-from experiments.trainer import CannotResume, Preempted, Training, TrainingDiverged
+from experiments.methods import METHODS
+from experiments.training import distributed
+from experiments.training.errors import EXPLAINED, Preempted
+from experiments.training.job import train
+from experiments.training.progress import EpochProgress
+from experiments.training.session import Session
+from experiments.training.signals import noticed
 from models import MODELS
 
-REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
-INTERRUPTED = 130  # exit status after Ctrl-C
-PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
-
-
-class OutOfMemory(RuntimeError):
-    """The memory of the device, or of the machine, is too small."""
-
-
-EXPLAINED = (
-    RunIsLocked,
-    CannotResume,
-    TrainingDiverged,
-    OutOfMemory,
-    OSError,
-)  # errors whose message is all the user needs
-
-
-def train(
-    run: Run,
-    data_root: str | None = None,
-    runs: Path = Path("runs"),
-    device: torch.device | str = "cpu",
-    checkpoint_seconds: float = 60.0,
-    download: bool = False,
-    pretrained: Path | None = None,
-    say: Callable[[str], None] = print,
-    on_epoch: Callable[[dict], None] = lambda row: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    world: World = ALONE,
-) -> dict:
-    """Train a run unless its finished record is there; a run cut short goes on from its checkpoint.
-
-    Nothing is written before the data and the options are known to be sound.
-
-    Args:
-        run: what to train.
-        data_root: where datasets lie; None takes `data.load`'s default.
-        runs: the folder of run records.
-        device: where to train.
-        checkpoint_seconds: shortest time between two checkpoints.
-        download: fetch a missing dataset or pretrained encoder.
-        pretrained: folder of the recipe's pretrained encoder; None looks in the data root.
-        say: gets a line for what the user should know.
-        on_epoch: called after every epoch with its row of `history.csv`.
-        should_stop: asked after every step; once it says yes, the run writes a checkpoint and stops.
-        world: the processes that train it together.
-
-    Returns:
-        `result.json`.
-
-    Raises:
-        ValueError: data or options that do not fit; `records.RecordError` for a record of another recipe.
-        RunIsLocked, CannotResume, TrainingDiverged, Preempted, OutOfMemory: see there.
-    """
-    folder = run.folder(runs)
-    if (found := _first(world, lambda: _finished(run, folder, say))) is not None:
-        return found
-    recipe, device = run.recipe, torch.device(device)
-    if device.index is not None:
-        torch.cuda.set_device(device)  # what names no device, as pinning memory, shall not open another one
-    choose(
-        recipe.precision, recipe.compile, device, deterministic=recipe.deterministic
-    )  # refuses what the device cannot do
-    with _failure_noted(folder, runs, world), _memory_explained(run, device), ExitStack() as held:
-        if recipe.threads:
-            torch.set_num_threads(recipe.threads)
-        options = dict(recipe.data_options)
-        if recipe.pretrained:
-            pretrained = data.find_encoder(recipe.pretrained, data.data_root(data_root), pretrained, download)
-            options |= {"tokenizer": str(pretrained)}
-        source = {"root": data_root, "seed": recipe.split_seed, "download": download}
-        splits = _load(world, lambda: data.load(recipe.dataset, **source, **options))
-        _first(world, lambda: _hold(folder, held))
-        found = _first(world, lambda: _finished(run, folder, say))  # by the process that held the lock before us
-        if found is not None:
-            return found
-        training = Training(
-            run,
-            splits,
-            folder,
-            device,
-            pretrained,
-            checkpoint_seconds,
-            say=say,
-            on_epoch=on_epoch,
-            should_stop=should_stop,
-            world=world,
-        )
-        result = training.run()
-        _first(world, lambda: (folder / checkpoint.PREVIOUS).unlink(missing_ok=True))
-        return result
-
-
-@contextmanager
-def _memory_explained(run: Run, device: torch.device) -> Iterator[None]:
-    """Say in one line what to change where memory does not suffice."""
-    try:
-        yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise OutOfMemory(
-            f"{run}: out of memory on {device} ({reason}): train fewer runs at once (--workers), share the batch among "
-            "GPUs (torchrun), or score fewer samples at once (--set eval_batch_size=...)"
-        ) from None
-
-
-@contextmanager
-def _failure_noted(folder: Path, runs: Path, world: World) -> Iterator[None]:
-    """Leave in the run's folder why it failed, for `experiments.status --failed`; refused input makes no folder."""
-    try:
-        yield
-    except (RunIsLocked, Preempted):
-        raise
-    except Exception as error:
-        explained = isinstance(error, (ValueError, *EXPLAINED))
-        if world.writes and isinstance(error, ValueError):
-            files.remove_empty(folder, runs)  # made for the lock before the model or the loss was refused
-        if world.writes and (folder.is_dir() or not explained):
-            with suppress(OSError):  # on a full disk
-                status.note_failure(folder, str(error) if explained else f"{type(error).__name__}: {error}")
-        raise
-
-
-def _hold(folder: Path, held: ExitStack) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        held.enter_context(only_writer(folder))
-    except OSError as error:
-        error.filename = error.filename or str(folder)  # a full disk does not say where
-        raise
-    status.clear_failure(folder)
-    files.remove_half_written(folder, (*records.FILES, checkpoint.NEW, checkpoint.SUMS))
-
-
-def _first(world: World, what: Callable[[], Any]) -> Any:
-    """What the process of rank 0 alone does, or finds out; an error of its is an error of all."""
-    result = error = None
-    if world.writes:
-        try:
-            result = what()
-        except (ValueError, *EXPLAINED) as raised:
-            error = raised
-    result, error = world.agreed((result, error))
-    if error is not None:
-        raise error
-    return result
-
-
-def _load(world: World, load: Callable[[], data.Splits]) -> data.Splits:
-    """The splits in every process: those of photographs from the first, which alone lists the files and their sizes.
-
-    On a network file system a million of them take minutes. Other splits are read by all, once the first has filled
-    their cache.
-    """
-    own: list[data.Splits] = []
-
-    def first() -> data.Splits | None:
-        own.append(load())
-        if world.size == 1 or not isinstance(own[0].train, data.LazySplit):
-            return None
-        for split in own[0]:
-            _ = split.fingerprint  # goes along
-        return own[0]
-
-    sent = _first(world, first)
-    return sent or (own[0] if own else load())
-
-
-def _finished(run: Run, folder: Path, say: Callable[[str], None]) -> dict | None:
-    if not records.is_finished(folder):
-        return None
-    try:
-        return records.read(folder, run).result
-    except records.RecordError as error:
-        if "another recipe" in str(error):  # somebody's numbers: not ours to overwrite
-            raise
-        say(f"{error}: training it again")
-        (folder / records.RESULT).unlink()
-        return None
-
-
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every command that trains."""
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="where datasets lie (default: $ADAFOCAL_DATA, else datasets/)"
-    )
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
-    parser.add_argument(
-        "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
-    )
-    parser.add_argument(
-        "--checkpoint-seconds",
-        metavar="S",
-        type=float,
-        default=60.0,
-        help="shortest time between two checkpoints, taken at an epoch's end (default: 60; 0 = every epoch)",
-    )
-    parser.add_argument(
-        "--download", action="store_true", help="fetch the dataset and the pretrained encoder if they are missing"
-    )
-
-
-def pick_device(name: str | None) -> str:
-    """The device to train on.
-
-    Raises:
-        ValueError: another name than cpu, cuda or cuda:N, or a CUDA device that is not there.
-    """
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
-        raise ValueError(f"--device must be cpu, cuda or cuda:N, got {name!r}")
-    if name != "cpu" and not torch.cuda.is_available():
-        raise ValueError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
-    if int(name.partition(":")[2] or 0) >= (count := torch.cuda.device_count()) and name != "cpu":
-        raise ValueError(f"--device {name}: torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}")
-    return name
+__all__ = ["main", "train"]
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -276,7 +54,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="folder of the pretrained encoder to fine-tune, with config.json, model.safetensors and its tokenizer "
         "(default: the recipe's, in the data root); with another name than the recipe's encoder, it is an override",
     )
-    add_common_options(parser)
+    add_session_options(parser)
     return parser
 
 
@@ -290,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
         run = Run.make(
             scales.resolve(options), options.dataset, options.model, options.method, options.seed, tuple(overrides)
         )
-        device = pick_device(options.device)
+        device = options.device = pick_device(options.device)
         recipe = run.recipe
         first = int(os.environ.get("RANK", "0")) == 0
         if first:
@@ -300,21 +78,17 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"note: milestones {late} lie beyond the last of {recipe.epochs} epochs: lr stays as it is there")
         world = distributed.start(device)
         if device == "cuda" and world.size > 1:
-            device = f"cuda:{world.local_rank}"
+            options.device = f"cuda:{world.local_rank}"
         with EpochProgress(recipe.epochs, quiet=not world.writes) as progress, noticed() as should_stop:
-            result = train(
-                run,
-                data_root=options.data_root,
-                runs=options.runs,
-                device=device,
-                checkpoint_seconds=options.checkpoint_seconds,
-                download=options.download,
+            session = Session.of(
+                options,
                 pretrained=options.pretrained,
                 say=progress.say,
                 on_epoch=progress,
                 should_stop=should_stop,
                 world=world,
             )
+            result = train(run, session)
         world.agreed(None)  # none leaves while another still needs it
     except Preempted as stopped:  # in every process
         print(f"{stopped}: the same command goes on from there", file=sys.stderr)

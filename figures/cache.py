@@ -10,7 +10,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 
 _values: dict[str, float | list[str]] = {}
 _path: Path | None = None  # None: nothing is kept

@@ -80,7 +80,7 @@ class Collection:
     @property
     def data_notes(self) -> list[str]:
         """What the records say of their data, such as the word vectors that were used."""
-        return sorted({note for record in self.done.values() if (note := record.config.get("note"))})
+        return sorted({note for record in self.done.values() if (note := record.config["note"])})
 
 
 class Reader:

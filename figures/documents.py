@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from experiments import files
 from experiments.bench.table import markdown
 from experiments.bench.timing import Row
-from experiments.provenance import ROOT
-from experiments.records import PUBLISHED, PUBLISHED_DEMO
+from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
+from experiments.records.provenance import ROOT
 from figures import claims
 from figures.claims.scores import newsgroups_row
 from figures.tables import TABLES, render

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import files, grid
+from experiments import grid
+from experiments.records import files
 from figures.collect import Collection, Find, collect, how_to_train
 from figures.pictures import PICTURES, picture
 from figures.pictures.picture import Picture

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from experiments import files, grid, scales
-from experiments.records import Record
+from experiments import grid, scales
+from experiments.records import Record, files
 from figures import cache, command, outputs
 from figures.collect import Reader
 from figures.outputs import Made
@@ -55,7 +55,7 @@ def provenance(done: dict[grid.Run, Record]) -> str:
     rows = []
     for run, record in done.items():
         config, environment = record.config, record.config["environment"]
-        data = config.get("data", {}).get("train", {})
+        data = config["data"].get("train", {})
         rows.append(
             (
                 str(run),
@@ -63,10 +63,10 @@ def provenance(done: dict[grid.Run, Record]) -> str:
                 environment["device"],
                 environment.get("packages", {}).get("torch", ""),
                 config["recipe"]["epochs"],
-                f"{record.result.get('seconds', 0):,.0f}",
+                f"{record.result['seconds'] or 0:,.0f}",
                 f"{data.get('samples', 0):,}",
                 data.get("sha256", "")[:12],
-                config.get("note") or "",
+                config["note"] or "",
             )
         )
     return render.html_table(header, rows, text_columns={0, 1, 2, 7, 8})

@@ -6,9 +6,9 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from experiments import files
 from experiments.grid import Column
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
+from experiments.records import files
 
 matplotlib.rcParams.update(
     {

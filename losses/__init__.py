@@ -29,6 +29,11 @@ LOSSES = {
 }
 
 
+def preset(name: str) -> dict[str, float]:
+    """The options that a name stands for: {"gamma": 3.0} for "fl3", {} for most."""
+    return dict(LOSSES[name].keywords) if isinstance(LOSSES[name], partial) else {}
+
+
 def build(name: str, **options) -> Loss:
     """Make a loss by its name.
 
@@ -60,4 +65,5 @@ __all__ = [
     "Loss",
     "MMCELoss",
     "build",
+    "preset",
 ]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 
 PACKAGES = ("calibration", "data", "experiments", "figures", "losses", "models", "posthoc")
 SOURCES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from experiments import files
 from experiments.bench import losses, peers, scores, texts, training
 from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
-from experiments.provenance import environment
+from experiments.records import files
+from experiments.records.provenance import environment
 
 PARTS = ("losses", "scores", "peers", "training", "texts")
 

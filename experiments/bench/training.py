@@ -1,7 +1,6 @@
 """Training: images per second against the bare loop and against a DataLoader, and where an epoch's time goes."""
 
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,13 +13,15 @@ from torch.utils.data import DataLoader, Dataset
 import data
 from data import Splits
 from data.arrays import ArraySplit
-from experiments import checkpoint
 from experiments.bench.timing import Row, best_of, side_by_side
-from experiments.build import build_model, build_optimizer
-from experiments.epoch import EpochPart, bin_rows, epoch_scores
 from experiments.grid import Run
-from experiments.speed import choose, to_cpu
-from experiments.trainer import Training
+from experiments.training import checkpoint
+from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
+from experiments.training.loop import Training
+from experiments.training.model import build_model
+from experiments.training.optimizer import build_optimizer
+from experiments.training.precision import choose, to_cpu
+from experiments.training.session import Session
 
 FACTS = data.FACTS["cifar10"]
 CIFAR_NETS = ("resnet50", "resnet110", "wrn26-10", "densenet121")
@@ -87,11 +88,7 @@ def bare_loop(training: Training, batches: int, batch_size: int) -> Callable[[],
 def training_of(model: str, count: int, method: str, device: torch.device, folder: Path, *settings: str) -> Training:
     """A run of `model` on CIFAR-shaped noise that is ready to train."""
     run = Run.make("quick", "cifar10", model, method, 0, settings)
-    training = Training(run, splits(count), folder, device, say=lambda text: None)
-    training.step_model = training.speed.compile(training.model)
-    training.eval_model = training.speed.compile(training.model)
-    training.saved = time.monotonic()
-    return training
+    return Training(run, splits(count), folder, Session(device=device, say=lambda text: None))
 
 
 def steps_of(training: Training) -> Callable[[], None]:
@@ -127,14 +124,14 @@ def rows(device: torch.device) -> Iterator[Row]:
         yield Row(group, "augmented batches alone", ours, "a torchvision DataLoader", other, 0.1)
 
         epoch = best_of(lambda: _whole_epoch(training), 2)
-        seen = EpochPart(len(split), device).seen
+        seen = PartialEpoch(len(split), device).seen
         predict = best_of(lambda: (training.predict(training.val), training.predict(training.test)), 2)
         logits = training.predict(training.val)
         parts = {
             "scoring validation and test set (forward)": predict,
             "gamma update": best_of(lambda: training.loss.update(to_cpu(logits)[0], training.labels["val"]), 5),
             "scores and bins for the record": best_of(lambda: _record(training, logits, seen), 2),
-            "writing a checkpoint": best_of(lambda: checkpoint.save(folder, training.state()), 2),
+            "writing a checkpoint": best_of(lambda: checkpoint.save(folder, training.state_dict()), 2),
         }
         for what, seconds in parts.items():
             yield Row(f"share of an epoch, {group.split(', ', 1)[1]}", what, seconds, "the epoch", epoch)

@@ -19,11 +19,12 @@ from pathlib import Path
 import torch
 
 import data
-from experiments import files, records
+from experiments import records
+from experiments.command import REFUSED, pick_device
 from experiments.gpu_slot.plan import LAST, Part, plan, preparations
-from experiments.provenance import ROOT, environment
-from experiments.signals import noticed
-from experiments.train import pick_device
+from experiments.records import files
+from experiments.records.provenance import ROOT, environment
+from experiments.training.signals import noticed
 
 RESULTS, RECORDS = "slot.json", "records.tar"
 LARGEST = 16 * 2**20 - 2**16  # bytes of a file that comes back from elsewhere
@@ -179,7 +180,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise ValueError(f"--minutes must leave more than the last {LAST} seconds, got {options.minutes:g}")
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each of several runs at once
     if options.commit:

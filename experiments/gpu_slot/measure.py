@@ -12,7 +12,7 @@ from torch import nn
 
 from experiments.bench.timing import best_of, side_by_side
 from experiments.bench.training import CIFAR_NETS, ROOFLINE, bare_loop, largest, steps_of, training_of
-from experiments.provenance import environment
+from experiments.records.provenance import environment
 
 IMAGES, TINY = 5_120, 256  # that are trained on, on a GPU and on a CPU
 

@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 
 LAST = 30  # seconds before the end at which what still trains is asked to stop
 

@@ -7,10 +7,10 @@ from statistics import mean, stdev
 import pandas as pd
 
 from experiments import grid, records
-from experiments.frame import frame
 from experiments.grid import Column, Run
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, Record
+from experiments.records.dataframe import frame
 from experiments.scales import SCALES, Pair
 
 COUNTED = ("paper", "demo")  # scales whose records count for a claim, the most telling first
@@ -20,7 +20,7 @@ Values = dict[str, list[float]]  # a score of one pair's runs, by method, a valu
 
 @cache
 def runs() -> pd.DataFrame:
-    """Every published run, as `experiments.frame` gives them."""
+    """Every published run, as `experiments.records.dataframe` gives them."""
     return frame(PUBLISHED)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
 from figures import style
 from figures.collect import Collection
 from figures.pictures import curves

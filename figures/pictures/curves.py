@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 
 from data import FACTS
 from experiments.grid import Column
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
 from experiments.records import Record
 from figures import style
 from figures.collect import Collection

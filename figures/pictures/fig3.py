@@ -5,7 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
 from figures import style
 from figures.collect import Collection
 from figures.pictures import correspondence, curves

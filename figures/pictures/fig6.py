@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.entropy import entropy_auroc, roc
+from calibration.ood import entropy_auroc, roc
 from experiments.grid import Column
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
 from experiments.records import Record
 from figures import style
 from figures.collect import Collection

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from experiments import files, records
+from experiments import records
+from experiments.records import files
 from figures import cache, style
 from figures.collect import Collection, how_to_train
 

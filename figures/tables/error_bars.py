@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from data import FACTS
-from experiments import files
-from experiments.recipes import METHODS
+from experiments.methods import METHODS
+from experiments.records import files
 from figures import style
 from figures.tables import render
 from figures.tables.table import Filled, score_table

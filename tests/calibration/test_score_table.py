@@ -5,8 +5,8 @@ import pytest
 
 from calibration import SCORES, Score, bootstrap, summary
 from calibration.scores import NATS, NUMBER, PERCENT
-from experiments import audit, files
-from experiments.records import Record
+from experiments import audit
+from experiments.records import Record, files
 from figures.tables import table as tables
 from tests.calibration.cases import random_logits
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from data import load
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 from tests.support.imagenet import OPTIONS, make_imagenet
 from tests.waiting import HANGS
 
@@ -17,7 +17,7 @@ from tests.waiting import HANGS
 SIGNALLED = """
 import os, subprocess, sys
 from data import load
-from experiments.signals import STOP, noticed
+from experiments.training.signals import STOP, noticed
 
 if __name__ == "__main__":
     options = {options} | {{"workers": 2}}

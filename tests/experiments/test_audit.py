@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from calibration import ece_em, summary
-from experiments import audit, predictions
+from experiments import audit
+from experiments.records import predictions
 from posthoc import EnsembleTemperatureScaling
 from tests.experiments.test_commands import refused
 from tests.posthoc.cases import planted

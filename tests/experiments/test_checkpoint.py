@@ -4,7 +4,8 @@ import zipfile
 import pytest
 import torch
 
-from experiments import checkpoint, files
+from experiments.records import files
+from experiments.training import checkpoint
 
 
 def state(epoch: int) -> dict:

@@ -11,7 +11,8 @@ import torch
 
 from experiments import records, run, train
 from experiments.grid import Run
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
+from experiments.training.session import Session
 from tests.experiments.tiny import FAST, cli, tiny_run
 
 
@@ -119,7 +120,7 @@ def tiny_grid(monkeypatch):
 
 def test_the_launcher_trains_what_is_missing_and_nothing_else(tiny_grid, tmp_path, capsys):
     arguments = ["--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
-    train.train(tiny_grid[0], runs=tmp_path, say=lambda text: None)
+    train.train(tiny_grid[0], Session(runs=tmp_path, say=lambda text: None))
     assert run.main([*arguments, "--dry-run"]) == 0
     assert capsys.readouterr().out.splitlines() == [missing.command for missing in tiny_grid[1:]]
     assert run.main(arguments) == 0
@@ -134,7 +135,7 @@ def test_the_launcher_trains_what_is_missing_and_nothing_else(tiny_grid, tmp_pat
 
 def test_a_damaged_record_is_trained_again(tiny_grid, tmp_path, capsys):
     first = tiny_grid[0]
-    sound = train.train(first, runs=tmp_path, say=lambda text: None)
+    sound = train.train(first, Session(runs=tmp_path, say=lambda text: None))
     (first.folder(tmp_path) / records.RESULT).write_text("{")
     with pytest.warns(UserWarning, match="damaged record"):
         assert run.main(["--runs", str(tmp_path), "--seed", "0", "--method", "ce", "--device", "cpu"]) == 0
@@ -145,7 +146,7 @@ def test_a_damaged_record_is_trained_again(tiny_grid, tmp_path, capsys):
 
 def test_the_launcher_goes_on_after_a_failure_and_reports_it(tiny_grid, tmp_path, capsys):
     broken = tiny_grid[1]
-    train.train(broken, runs=tmp_path, say=lambda text: None)
+    train.train(broken, Session(runs=tmp_path, say=lambda text: None))
     config = broken.folder(tmp_path) / records.CONFIG
     config.write_text(json.dumps(json.loads(config.read_text()) | {"recipe": {"lr": 99}}))
     with pytest.warns(UserWarning, match="another recipe"):
@@ -182,7 +183,7 @@ def _fails(how: str):
     """In a worker, in the place of `train`: what the runs with seed 0 do."""
     poisoned = []
 
-    def train(run, **options):
+    def train(run, session):
         if how == "killed" and run.seed == 0:
             os.kill(os.getpid(), signal.SIGKILL)
         if how == "memory" and run.seed == 0:
@@ -239,7 +240,7 @@ def test_a_gpu_out_of_memory_is_one_line_that_says_what_to_change(capsys, tmp_pa
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9.00 GiB.\nGPU 0 has ...")
 
-    monkeypatch.setattr("experiments.trainer.Training.take_steps", full)
+    monkeypatch.setattr("experiments.training.loop.Training.take_steps", full)
     error = refused(capsys, train.main, *cli(tiny_run("ce"), "--runs", str(tmp_path)))
     assert "out of memory on cpu (CUDA out of memory. Tried to allocate 9.00 GiB.)" in error
     assert "--workers" in error

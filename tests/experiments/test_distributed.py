@@ -20,13 +20,15 @@ import losses
 import models
 from calibration import bin_stats, equal_mass_edges, top_label
 from data.split import share
-from experiments import checkpoint, distributed, records
-from experiments.distributed import World
-from experiments.evaluate import predict
+from experiments import records
 from experiments.grid import Run
-from experiments.provenance import ROOT
-from experiments.train import _load, train
-from experiments.trainer import Preempted
+from experiments.records.provenance import ROOT
+from experiments.training import checkpoint, distributed
+from experiments.training.distributed import World
+from experiments.training.errors import Preempted
+from experiments.training.evaluate import predict
+from experiments.training.job import _load, train
+from experiments.training.session import Session
 from tests.experiments.test_preemption import quiet, record_of
 from tests.experiments.tiny import cli, tiny_run
 from tests.support.imagenet import OPTIONS, make_imagenet
@@ -216,7 +218,7 @@ def stopped_by_a_slow_write(world, runs):
 
     checkpoint.save = slow
     with contextlib.suppress(Preempted):
-        train(tiny_run("ce"), runs=Path(runs), say=quiet, should_stop=lambda: True, world=world)
+        train(tiny_run("ce"), Session(runs=Path(runs), say=quiet, should_stop=lambda: True, world=world))
     return {"written": (tiny_run("ce").folder(runs) / checkpoint.CURRENT).exists()}
 
 
@@ -229,9 +231,9 @@ def goes_on(world, runs):
     """As where a network file system shows the checkpoint to the first process alone."""
     with contextlib.suppress(Preempted):
         if world.writes:
-            train(tiny_run("ce"), runs=Path(runs) / "0", say=quiet, should_stop=lambda: True)
+            train(tiny_run("ce"), Session(runs=Path(runs) / "0", say=quiet, should_stop=lambda: True))
     try:
-        train(tiny_run("ce"), runs=Path(runs) / str(world.rank), say=quiet, world=world)
+        train(tiny_run("ce"), Session(runs=Path(runs) / str(world.rank), say=quiet, world=world))
     except ValueError as error:
         return {"said": str(error)}
 
@@ -252,6 +254,7 @@ models.build = lambda *arguments, **options: build(*arguments, **options).double
 # The command; after its second epoch the process of rank 1 is asked to stop.
 ASKED = """
 import os, signal
+from dataclasses import replace
 from experiments import train
 original = train.train
 
@@ -259,7 +262,7 @@ def on_epoch(row):
     if row["epoch"] == 2 and os.environ["RANK"] == "1":
         os.kill(os.getpid(), signal.SIGUSR1)
 
-train.train = lambda run, **options: original(run, **options | {"on_epoch": on_epoch})
+train.train = lambda run, session: original(run, replace(session, on_epoch=on_epoch))
 """
 
 
@@ -281,7 +284,7 @@ def test_two_processes_come_to_the_record_of_one(method, tmp_path, monkeypatch):
     assert status == 0, said
     build = models.build
     monkeypatch.setattr(models, "build", lambda *arguments, **options: build(*arguments, **options).double())
-    train(run, runs=tmp_path / "one", say=quiet)
+    train(run, Session(runs=tmp_path / "one", say=quiet))
     for name in (records.HISTORY, records.BINS):
         one, two = (
             pd.read_csv(run.folder(tmp_path / runs) / name).drop(columns="seconds", errors="ignore")
@@ -346,7 +349,7 @@ FAILING = """
 import time
 import torch.distributed as dist
 from experiments import train
-from experiments.trainer import Training
+from experiments.training.loop import Training
 
 def epoch(self, whole=Training.train_epoch):
     if self.world.rank == 1:

@@ -13,12 +13,14 @@ import time
 import pytest
 import torch
 
-from experiments import checkpoint, publish, records
+from experiments import publish, records
 from experiments.gpu_slot import __main__ as command
 from experiments.gpu_slot import measure
 from experiments.gpu_slot.plan import Part, plan, preparations
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 from experiments.train import PREEMPTED, train
+from experiments.training import checkpoint
+from experiments.training.session import Session
 from tests.experiments.test_preemption import quiet
 from tests.experiments.test_records import edit
 from tests.experiments.tiny import cli, tiny_run
@@ -125,7 +127,7 @@ def packed(tmp_path):
 
     def of(*runs):
         for run in runs:
-            train(run, runs=tmp_path / "runs", say=quiet)
+            train(run, Session(runs=tmp_path / "runs", say=quiet))
             edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
         made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + HANGS)
         made.pack()

@@ -3,8 +3,10 @@ import signal
 import subprocess
 import sys
 
-from experiments import checkpoint, lock, records, run
-from experiments.provenance import ROOT
+from experiments import records, run
+from experiments.records import lock
+from experiments.records.provenance import ROOT
+from experiments.training import checkpoint
 from tests.experiments.tiny import ENDLESS, cli, tiny_run
 from tests.waiting import HANGS, started, wait_until
 

@@ -7,10 +7,11 @@ import sys
 
 import pytest
 
-from experiments import checkpoint, records
+from experiments import records
 from experiments.grid import Run
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 from experiments.train import PREEMPTED
+from experiments.training import checkpoint
 from tests.experiments.test_preemption import record_of
 from tests.experiments.tiny import cli
 from tests.support.imagenet import OPTIONS, make_imagenet

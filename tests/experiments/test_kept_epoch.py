@@ -5,10 +5,12 @@ import pytest
 import torch
 
 from data import load
-from experiments import ood, records, train
-from experiments.build import build_model
-from experiments.evaluate import final_scores, predict
-from experiments.trainer import Training
+from experiments import records, train
+from experiments.training.evaluate import final_scores, predict
+from experiments.training.loop import Training
+from experiments.training.model import build_model
+from experiments.training.ood import _final_model
+from experiments.training.session import Session
 from tests.experiments.test_training import Interrupted, interrupt_after, record_of, silent
 from tests.experiments.tiny import tiny_run
 
@@ -17,7 +19,7 @@ KEEP_BEST = ("keep=best", "epochs=6", "milestones=")
 
 def trained(folder, *overrides, **options):
     run = tiny_run("adafocal", 0, *overrides)
-    return run, train.train(run, runs=folder, say=silent, **options)
+    return run, train.train(run, Session(runs=folder, say=silent, **options))
 
 
 @pytest.fixture
@@ -34,8 +36,7 @@ def logits_after(epoch: int, run) -> dict[str, np.ndarray]:
     recipe = run.recipe
     torch.set_num_threads(1)
     splits = load(recipe.dataset, seed=recipe.split_seed, **recipe.data_options)
-    training = Training(run, splits, None, torch.device("cpu"), say=silent)
-    training.step_model = training.eval_model = training.model
+    training = Training(run, splits, None, Session(say=silent))
     for training.epoch in range(epoch):
         training.train_epoch()
         training.part = None
@@ -92,6 +93,6 @@ def test_out_of_distribution_images_are_scored_by_the_kept_epochs_model(tmp_path
     run, _ = trained(tmp_path, *KEEP_BEST)
     record = records.read(run.folder(tmp_path), run)
     splits = load(run.dataset, seed=run.recipe.split_seed, **run.recipe.data_options)
-    model = ood._final_model(run, record, silent)
+    model = _final_model(run, record, silent)
     assert type(model) is type(build_model(run.recipe, splits.train))
     assert np.array_equal(predict(model, splits.test, 256).numpy(), record.predictions["test_logits"])

@@ -9,15 +9,15 @@ import sys
 
 import pytest
 
-from experiments import lock
-from experiments.lock import NAME, Owner, RunIsLocked, holder, only_writer
-from experiments.provenance import ROOT
+from experiments.records import lock
+from experiments.records.lock import NAME, Owner, RunIsLocked, holder, only_writer
+from experiments.records.provenance import ROOT
 from tests.waiting import HANGS
 
 HOLD = """
 import sys
 from pathlib import Path
-from experiments.lock import only_writer
+from experiments.records.lock import only_writer
 with only_writer(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

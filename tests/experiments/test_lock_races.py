@@ -13,8 +13,8 @@ import time
 import pytest
 
 from experiments import records
-from experiments.lock import NAME, Owner, holder
-from experiments.provenance import ROOT
+from experiments.records.lock import NAME, Owner, holder
+from experiments.records.provenance import ROOT
 from tests.experiments.test_lock import dead, leave  # noqa: F401
 from tests.experiments.tiny import cli, tiny_run
 from tests.waiting import HANGS
@@ -24,7 +24,7 @@ PROCESSES = 8
 RACE = """
 import contextlib, sys, time
 from pathlib import Path
-from experiments.lock import RunIsLocked, only_writer
+from experiments.records.lock import RunIsLocked, only_writer
 print("ready", flush=True)
 with contextlib.ExitStack() as held:
     for line in sys.stdin:
@@ -41,7 +41,8 @@ TRAIN = f"""
 import contextlib, os, sys, time
 from pathlib import Path
 from experiments import train
-gate, only_writer = Path(sys.argv.pop(1)), train.only_writer
+from experiments.training import job
+gate, only_writer = Path(sys.argv.pop(1)), job.only_writer
 
 @contextlib.contextmanager
 def only_writer_that_waits(folder):
@@ -51,7 +52,7 @@ def only_writer_that_waits(folder):
             time.sleep(0.01)
         yield
 
-train.only_writer = only_writer_that_waits
+job.only_writer = only_writer_that_waits
 """
 ALONE = f"{TRAIN}\nsys.exit(train.main(sys.argv[1:]))\n"
 # The command in copies of one process; prints "process-id exit-status last line of stderr" as they end.

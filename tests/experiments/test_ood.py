@@ -10,9 +10,12 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from experiments import checkpoint, files, ood, records
+from experiments import ood, records
 from experiments.ood import entropy, entropy_auroc, evaluate, roc
+from experiments.records import files
 from experiments.train import train
+from experiments.training import checkpoint
+from experiments.training.session import Session
 from tests.experiments.test_commands import refused
 from tests.experiments.tiny import cli, tiny_run
 
@@ -86,7 +89,7 @@ def test_what_cannot_be_scored_is_refused(outside, message):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
-    train(tiny_run(), runs=runs, say=silent)
+    train(tiny_run(), Session(runs=runs, say=silent))
     return runs
 
 
@@ -103,7 +106,7 @@ def test_logits_and_scores_are_added_and_nothing_else_changes(runs):
     run = tiny_run()
     before = records.read(run.folder(runs), run)
     arrays = before.predictions
-    found = evaluate(run, runs=runs, say=silent)
+    found = evaluate(run, Session(runs=runs, say=silent))
     after = records.read(run.folder(runs), run)
     assert list(found) == ["photos", "noise"]
     assert found["photos"]["samples"] == 1000
@@ -120,7 +123,7 @@ def test_logits_and_scores_are_added_and_nothing_else_changes(runs):
     rest = {name: value for name, value in after.result.items() if name not in ("ood", "sha256")}
     assert rest == {name: value for name, value in before.result.items() if name != "sha256"}
     stamp = (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns
-    assert evaluate(run, runs=runs, say=silent) == found
+    assert evaluate(run, Session(runs=runs, say=silent)) == found
     assert (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns == stamp, "there was nothing to do"
 
 
@@ -146,24 +149,24 @@ def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, steps):
         patch.setattr(files, "write_npz", dying(files.write_npz))
         patch.setattr(files, "write_json", dying(files.write_json))
         # this module's only: files.py renames, too
-        patch.setattr(ood, "os", SimpleNamespace(path=os.path, replace=dying(os.replace)))
+        patch.setattr("experiments.training.ood.os", SimpleNamespace(path=os.path, replace=dying(os.replace)))
         with pytest.raises(Killed):
-            evaluate(run, runs=runs, say=silent)
+            evaluate(run, Session(runs=runs, say=silent))
     assert done == ["write_npz", "write_json", "replace"][:steps]
     record = records.read(run.folder(runs), run)
     assert isinstance(record.result["sha256"][records.PREDICTIONS], list) == (steps >= 2)
     assert ("ood_photos_logits" in record.predictions) == (steps == 3)
     for name, array in before.items():
         assert np.array_equal(record.predictions[name], array), name
-    assert set(evaluate(run, runs=runs, say=silent)) == {"photos", "noise"}
+    assert set(evaluate(run, Session(runs=runs, say=silent))) == {"photos", "noise"}
     assert isinstance(records.read(run.folder(runs), run).result["sha256"][records.PREDICTIONS], str)
 
 
 def test_all_runs_of_a_table(runs, tmp_path, monkeypatch, capsys):
     published, untrained = tiny_run("ce"), tiny_run("brier")
-    train(published, runs=tmp_path / "published", say=silent)
+    train(published, Session(runs=tmp_path / "published", say=silent))
     checkpoint.remove(published.folder(tmp_path / "published"))
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
     monkeypatch.setattr("experiments.grid.runs_of", lambda name, scale: [tiny_run(), published, untrained])
     arguments = ["--for", "table8", "--scale", "demo", "--runs", str(runs), "--device", "cpu"]
     assert ood.main(arguments) == 0

@@ -11,11 +11,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import checkpoint, records
-from experiments.recipes import METHODS
-from experiments.signals import STOP, noticed
+from experiments import records
+from experiments.methods import METHODS
 from experiments.train import PREEMPTED, main, train
-from experiments.trainer import Preempted
+from experiments.training import checkpoint
+from experiments.training.errors import Preempted
+from experiments.training.session import Session
+from experiments.training.signals import STOP, noticed
 from tests.experiments.tiny import cli, tiny_run
 from tests.waiting import HANGS
 
@@ -33,7 +35,7 @@ def record_of(folder: Path) -> dict:
 
 
 def undisturbed(run, runs) -> dict:
-    train(run, runs=runs, say=quiet)
+    train(run, Session(runs=runs, say=quiet))
     return record_of(run.folder(runs))
 
 
@@ -55,11 +57,11 @@ def test_stopping_in_the_middle_of_epochs_changes_nothing(method, tmp_path):
     stops = 0
     for steps in (1, 2, 4, 0, 3):
         try:
-            train(run, runs=tmp_path / "parts", say=quiet, should_stop=After(steps))
+            train(run, Session(runs=tmp_path / "parts", say=quiet, should_stop=After(steps)))
         except Preempted:
             stops += 1
     assert stops >= 4
-    train(run, runs=tmp_path / "parts", say=quiet)
+    train(run, Session(runs=tmp_path / "parts", say=quiet))
     assert record_of(run.folder(tmp_path / "parts")) == expected
 
 
@@ -71,13 +73,13 @@ def test_gamma_updates_within_an_epoch_and_dropout_go_on_too(tmp_path):
     expected = undisturbed(run, tmp_path / "whole")
     for steps in (3, 1, 2):
         with pytest.raises(Preempted):
-            train(run, runs=tmp_path / "parts", say=quiet, should_stop=After(steps))
-    train(run, runs=tmp_path / "parts", say=quiet)
+            train(run, Session(runs=tmp_path / "parts", say=quiet, should_stop=After(steps)))
+    train(run, Session(runs=tmp_path / "parts", say=quiet))
     assert record_of(run.folder(tmp_path / "parts")) == expected
 
 
 def test_a_long_epoch_has_checkpoints_of_its_own(tmp_path, monkeypatch):
-    from experiments import trainer
+    from experiments.training import loop as trainer
 
     monkeypatch.setattr(trainer, "LOOK_EVERY", 1)
     monkeypatch.setattr(trainer, "LONG", 0)
@@ -86,7 +88,7 @@ def test_a_long_epoch_has_checkpoints_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(
         checkpoint, "save", lambda folder, state: (saved.append(state["part"]), original(folder, state))
     )
-    train(tiny_run("ce"), runs=tmp_path, say=quiet)
+    train(tiny_run("ce"), Session(runs=tmp_path, say=quiet))
     assert any(part and part["steps"] == 1 for part in saved)
 
 

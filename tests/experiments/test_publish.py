@@ -1,14 +1,18 @@
 """Publishing records: what is copied, and what is refused."""
 
+import json
 import shutil
 import tarfile
 
 import pytest
 
-from experiments import checkpoint, files, provenance, records
-from experiments.frame import frame
+from experiments import records
 from experiments.publish import main
+from experiments.records import files, provenance
+from experiments.records.dataframe import frame
 from experiments.train import train
+from experiments.training import checkpoint
+from experiments.training.session import Session
 from tests.experiments.test_records import edit
 from tests.experiments.tiny import tiny_run
 
@@ -18,8 +22,9 @@ RUN = tiny_run("adafocal")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
-    train(RUN, runs=folder, say=lambda text: None)
-    edit(RUN.folder(folder) / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
+    train(RUN, Session(runs=folder, say=lambda text: None))
+    environment = {"git_commit": "0" * 40, "command": ["train.py", "--runs", "runs"]}
+    edit(RUN.folder(folder) / records.CONFIG, lambda c: c["environment"].update(environment))
     return folder
 
 
@@ -40,6 +45,14 @@ def test_a_record_is_copied_whole_without_its_checkpoint(runs, tmp_path, capsys)
     assert records.read(RUN.folder(into), RUN).predictions
     assert main([str(runs / RUN.scale), "--into", str(into)]) == 0
     assert capsys.readouterr().out.splitlines() == [f"{into}: 0 records published, 1 were there"]
+
+
+def test_folders_of_one_machine_are_not_published(runs, tmp_path):
+    config, into = RUN.folder(runs) / records.CONFIG, tmp_path / "published"
+    before = json.loads(config.read_text())
+    edit(config, lambda c: c["environment"].update(command=["train.py", "--runs", "/home/me/runs"]))
+    assert main([str(runs), "--into", str(into)]) == 0
+    assert json.loads((RUN.folder(into) / records.CONFIG).read_text()) == before
 
 
 def test_a_tar_of_records_is_taken_as_their_folder(runs, tmp_path, capsys):
@@ -96,7 +109,7 @@ def break_predictions(folder):
     ],
 )  # fmt: skip
 def test_what_no_reader_could_trust_is_refused_and_nothing_copied(runs, tmp_path, capsys, change, message):
-    train(tiny_run("ce"), runs=runs, say=lambda text: None)  # sound, but not published alone
+    train(tiny_run("ce"), Session(runs=runs, say=lambda text: None))  # sound, but not published alone
     sound = tiny_run("ce").folder(runs)
     edit(sound / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
     change(RUN.folder(runs))
@@ -139,7 +152,7 @@ def test_a_run_with_more_overrides_than_a_name_can_hold(tmp_path):
     many = ("loss_options.num_bins=12", "loss_options.gamma_max=19", "loss_options.gamma_min=-1.9", "lr=0.04")
     run = tiny_run("adafocal", 0, *many)
     assert "overrides-" in str(run)
-    train(run, runs=tmp_path / "runs", say=lambda text: None)
+    train(run, Session(runs=tmp_path / "runs", say=lambda text: None))
     edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
     assert main([str(tmp_path / "runs"), "--into", str(tmp_path / "published")]) == 0
     assert records.read(run.folder(tmp_path / "published"), run)

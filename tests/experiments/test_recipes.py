@@ -4,8 +4,9 @@ import pytest
 
 from experiments import grid
 from experiments.grid import Run
+from experiments.methods import METHODS, TABLE_METHODS
 from experiments.overrides import normalise, override
-from experiments.recipes import METHODS, TABLE_METHODS, recipe
+from experiments.recipes import recipe
 from experiments.scales import SCALES
 
 

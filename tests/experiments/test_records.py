@@ -7,13 +7,14 @@ import pytest
 from experiments import records
 from experiments.records import RecordError
 from experiments.train import train
+from experiments.training.session import Session
 from tests.experiments.tiny import tiny_run
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("records")
-    train(tiny_run("ce"), runs=folder, say=lambda text: None)
+    train(tiny_run("ce"), Session(runs=folder, say=lambda text: None))
     return folder
 
 
@@ -94,7 +95,7 @@ def test_damaged_predictions_are_refused(runs, damage):
 
 
 def test_published_records_are_read_beside_the_runs(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "PUBLISHED", runs)
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", runs)
     found = records.find(RUN, tmp_path / "empty")
     assert found.folder == RUN.folder(runs)
     assert np.isfinite(found.predictions["test_logits"]).all()
@@ -106,7 +107,7 @@ def of_data(folder, seed, digest):
 
 
 def test_published_records_of_other_data_are_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
     found = dict([of_data(tmp_path / "published", 0, "a"), of_data(tmp_path / "runs", 1, "b")])
     found[tiny_run("ce", 2)] = None
     with pytest.warns(UserWarning, match=r"left out: .*published/seed0 was made from other data than .*runs/seed1"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.resuming import load_optimizer
+from experiments.training.resuming import load_optimizer
 
 MAKERS = {
     "sgd": lambda parameters, **how: torch.optim.SGD(parameters, 0.1, momentum=0.9, **how),

@@ -8,11 +8,14 @@ from dataclasses import replace
 
 import pytest
 
-from experiments import checkpoint, grid, records, status, train
+from experiments import grid, records, status, train
 from experiments.grid import Run
-from experiments.lock import only_writer
+from experiments.records import failure, record
+from experiments.records.lock import only_writer
 from experiments.scales import SCALES
-from experiments.status import ERROR, clear_failure, hours_left, hours_spent, main, note_failure, statuses
+from experiments.status import hours_left, hours_spent, main, statuses
+from experiments.training import checkpoint
+from experiments.training.session import Session
 from tests.experiments.tiny import tiny_run
 
 SCORES = {"error": 0.1, "ece_em": 0.05}
@@ -47,7 +50,7 @@ def runs(monkeypatch, tmp_path):
     monkeypatch.setitem(
         SCALES, "paper", replace(SCALES["paper"], pairs=(("cifar10", "resnet50"), ("cifar100", "wrn26-10")), seeds=2)
     )
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
     return tmp_path / "runs"
 
 
@@ -61,7 +64,7 @@ def test_each_state_in_the_table(runs, capsys):
     running = begin(runs, Run(*CIFAR, "ce", 1), epochs=3)
     begin(runs, Run(*CIFAR, "brier", 0), epochs=50)
     failed = begin(runs, Run(*CIFAR, "brier", 1), epochs=7)
-    note_failure(failed, "Traceback\n  loss is nan in epoch 8\n\n")
+    failure.note(failed, "Traceback\n  loss is nan in epoch 8\n\n")
     with only_writer(running):
         lines = shown(capsys, runs)
     assert [re.split(r"\s{2,}", line) for line in lines[:3]] == [
@@ -84,13 +87,13 @@ def test_each_state_in_the_table(runs, capsys):
 def test_failed_runs_say_when_and_why(runs, capsys):
     assert shown(capsys, runs, "--failed")[-1] == "no failed runs"
     failed, damaged = Run(*CIFAR, "ce", 0), Run(*CIFAR, "ce", 1)
-    note_failure(failed.folder(runs), "the dataset\nis missing")  # before anything else of it was there
+    failure.note(failed.folder(runs), "the dataset\nis missing")  # before anything else of it was there
     (finish(runs, damaged, seconds=1) / records.RESULT).write_text("{")
     lines = shown(capsys, runs, "--failed")
     assert "2 failed" in lines[1]
     first, second = (lines.index(line) for line in lines if line.startswith("failed: "))
     assert re.fullmatch(rf"failed: {failed}, 20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC", lines[first])
-    assert lines[first + 1 : second] == ["  is missing", f"  {failed.folder(runs) / status.ERROR}"]
+    assert lines[first + 1 : second] == ["  is missing", f"  {failed.folder(runs) / failure.ERROR}"]
     assert lines[second] == f"failed: {damaged}, at an unknown time"
     assert lines[second + 1].startswith(f"  {damaged.folder(runs)} holds a damaged record: ")
     assert lines[second + 2] == f"  {damaged.folder(runs) / records.RESULT}"
@@ -99,14 +102,14 @@ def test_failed_runs_say_when_and_why(runs, capsys):
 def test_a_failure_is_cleared_and_outlived(runs):
     run = Run(*CIFAR, "ce", 0)
     folder = begin(runs, run, epochs=1)
-    note_failure(folder, "")
+    failure.note(folder, "")
     assert statuses([run], runs)[0].failure[1] == "unknown error"
     with only_writer(folder):
         assert statuses([run], runs)[0].state == "running"
-    clear_failure(folder)
-    clear_failure(folder)
+    failure.clear(folder)
+    failure.clear(folder)
     assert statuses([run], runs)[0].state == "stopped"
-    note_failure(folder, "x")
+    failure.note(folder, "x")
     (folder / records.RESULT).write_text(
         json.dumps(dict.fromkeys(("val", "test", "val_scaled", "test_scaled"), SCORES) | {"temperature": 1.0})
     )
@@ -115,7 +118,7 @@ def test_a_failure_is_cleared_and_outlived(runs):
 
 def test_published_runs_are_done(runs):
     run = Run(*CIFAR, "ce", 0)
-    finish(records.PUBLISHED, run, seconds=7200, device="another")
+    finish(record.PUBLISHED, run, seconds=7200, device="another")
     (found,) = statuses([run], runs)
     assert (found.state, found.epoch) == ("done", EPOCHS)
     assert hours_spent([found]) == {"another": 2.0}
@@ -186,7 +189,7 @@ def calls_made(function, *arguments) -> int:
 
 
 def test_the_work_grows_with_the_runs_and_no_faster(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
     wanted = grid.runs_of("all", "paper")
     for number, run in enumerate(wanted):
         if number % 2:
@@ -209,14 +212,14 @@ def test_why_a_run_could_not_go_on_is_noted_and_refused_input_makes_no_folder(tm
     folder.mkdir(parents=True)
     (folder / records.CONFIG).write_text("{}")  # it had begun
     assert train.main(command) == 2
-    assert f"no cifar10 in {tmp_path}" in (folder / ERROR).read_text()
+    assert f"no cifar10 in {tmp_path}" in (folder / failure.ERROR).read_text()
 
 
 def test_what_nobody_expected_is_noted_by_its_type(tmp_path, monkeypatch):
     def fails(*arguments, **options):
         raise RuntimeError("cuDNN said no")
 
-    monkeypatch.setattr("experiments.train.Training", fails)
+    monkeypatch.setattr("experiments.training.job.Training", fails)
     with pytest.raises(RuntimeError, match="cuDNN said no"):
-        train.train(tiny_run("ce"), runs=tmp_path)
-    assert "RuntimeError: cuDNN said no" in (tiny_run("ce").folder(tmp_path) / ERROR).read_text()
+        train.train(tiny_run("ce"), Session(runs=tmp_path))
+    assert "RuntimeError: cuDNN said no" in (tiny_run("ce").folder(tmp_path) / failure.ERROR).read_text()

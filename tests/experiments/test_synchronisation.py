@@ -1,15 +1,14 @@
 """How often training waits for a GPU: never within a step, once at the end of an epoch."""
 
-import time
-
 import pytest
 import torch
 
 import data
-from experiments.epoch import EpochPart
 from experiments.grid import Run
-from experiments.recipes import METHODS
-from experiments.trainer import Training
+from experiments.methods import METHODS
+from experiments.training.epoch import PartialEpoch
+from experiments.training.loop import Training
+from experiments.training.session import Session
 from tests.experiments.tiny import tiny_run
 from tests.support.device import OnDevice, Reads, counted_waits
 
@@ -22,16 +21,14 @@ RUNS = {method: tiny_run(method) for method in METHODS} | {
 def training_of(run: Run, folder, device="cpu") -> Training:
     """A run that is ready for its first step."""
     splits = data.load(run.dataset, **run.recipe.data_options)
-    made = Training(run, splits, folder, torch.device(device), say=lambda text: None)
-    made.step_model, made.eval_model, made.saved = made.model, made.model, time.monotonic()
-    return made
+    return Training(run, splits, folder, Session(device=device, say=lambda text: None))
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_no_step_waits(name, tmp_path, monkeypatch):
     run = RUNS[name]
     training = training_of(run, tmp_path)
-    training.part = EpochPart(len(training.train), training.device)
+    training.part = PartialEpoch(len(training.train), training.device)
     training.device = torch.device("cuda")  # as check_finite sees it
     for group in training.optimizer.param_groups:
         group["fused"] = True

@@ -1,6 +1,7 @@
 """Runs on texts: the two CNNs, BERT from scratch and fine-tuned, through the same trainer and records as images."""
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,10 +9,14 @@ from safetensors.torch import load_file, save_file
 
 import data
 from experiments import records, train
-from experiments.build import build_model, build_optimizer, learning_rate
 from experiments.grid import MAX_NAME, Run
-from experiments.recipes import TABLE_METHODS, recipe
-from experiments.trainer import CannotResume, Training
+from experiments.methods import TABLE_METHODS
+from experiments.recipes import recipe
+from experiments.training.errors import CannotResume
+from experiments.training.loop import Training
+from experiments.training.model import build_model
+from experiments.training.optimizer import build_optimizer, learning_rate
+from experiments.training.session import Session
 from tests.data.corpora import write_encoder, write_newsgroups, write_vectors
 from tests.experiments.test_commands import refused
 from tests.experiments.test_training import Interrupted, interrupt_after, record_of, silent
@@ -45,13 +50,13 @@ def run_of(model: str, method: str = "adafocal", *overrides: str) -> Run:
 @pytest.mark.parametrize("model", ["cnn", "bert", "topics-cnn", "topics-bert-mini"])
 def test_a_resumed_run_equals_an_undisturbed_one(root, tmp_path, model):
     run = run_of(model)
-    result = train.train(run, data_root=root, runs=tmp_path / "straight", say=silent)
+    result = train.train(run, Session(data_root=root, runs=tmp_path / "straight", say=silent))
+    session = Session(data_root=root, runs=tmp_path / "resumed", checkpoint_seconds=0, say=silent)
     for epoch in (1, 2):
         with pytest.raises(Interrupted):
-            train.train(run, data_root=root, runs=tmp_path / "resumed", checkpoint_seconds=0, say=silent,
-                        on_epoch=interrupt_after(epoch))  # fmt: skip
+            train.train(run, replace(session, on_epoch=interrupt_after(epoch)))
         torch.manual_seed(999)
-    train.train(run, data_root=root, runs=tmp_path / "resumed", checkpoint_seconds=0, say=silent)
+    train.train(run, session)
     assert record_of(run.folder(tmp_path / "resumed")) == record_of(run.folder(tmp_path / "straight"))
     record = records.read(run.folder(tmp_path / "straight"), run)
     assert 0 <= result["test"]["error"] <= 1
@@ -86,9 +91,11 @@ def test_every_text_cell_of_the_tables_has_its_recipe():
 def test_a_net_is_told_texts_that_are_not_packed_for_it(root, tmp_path):
     run = run_of("cnn", "ce", "data_options.receptive_field=20")
     with pytest.raises(ValueError, match=r"cnn needs texts packed for 21 tokens, these are for 20: --set data_options"):
-        train.train(run, data_root=root, runs=tmp_path, say=silent)
+        train.train(run, Session(data_root=root, runs=tmp_path, say=silent))
     with pytest.raises(ValueError, match=r"bert-mini needs texts packed for 0 tokens, these are for 21"):
-        train.train(run_of("topics-bert-mini", "ce", "data_options.receptive_field=21"), runs=tmp_path, say=silent)
+        train.train(
+            run_of("topics-bert-mini", "ce", "data_options.receptive_field=21"), Session(runs=tmp_path, say=silent)
+        )
     assert not list(tmp_path.glob("[!d]*"))
 
 
@@ -133,15 +140,15 @@ def test_gamma_moves_every_k_steps_and_nothing_else_pays_for_it(root, tmp_path, 
                 monkeypatch.setattr(self.loss, "update", lambda *a: (seen.append(self.steps), update(self.loss, *a)))
             return super().train_epoch()
 
-    monkeypatch.setattr(train, "Training", Counting)
+    monkeypatch.setattr("experiments.training.job.Training", Counting)
     run = run_of("bert")  # 70 documents in batches of 16: 5 steps an epoch, 15 in all, gamma every 3
-    train.train(run, data_root=root, runs=tmp_path / "runs", say=silent)
+    train.train(run, Session(data_root=root, runs=tmp_path / "runs", say=silent))
     assert seen == [3, 6, 9, 12, 15]
     calls = []
-    monkeypatch.setattr("experiments.trainer.predict", lambda *a: calls.append(a) or predict(*a))
-    from experiments.evaluate import predict
+    monkeypatch.setattr("experiments.training.loop.predict", lambda *a: calls.append(a) or predict(*a))
+    from experiments.training.evaluate import predict
 
-    train.train(run_of("bert", "ce"), data_root=root, runs=tmp_path / "runs", say=silent)
+    train.train(run_of("bert", "ce"), Session(data_root=root, runs=tmp_path / "runs", say=silent))
     assert len(calls) == 2 * 3  # validation and test, once an epoch
 
 
@@ -184,18 +191,20 @@ def test_a_tokenizer_of_another_encoder_is_refused(root, tmp_path):
     write_encoder(root / "other", pad_id=3)
     run = run_of("bert", "ce", "pretrained=other")
     with pytest.raises(ValueError, match="bert pads with id 3, the texts' tokenizer with 0"):
-        train.train(run, data_root=root, runs=tmp_path / "runs", say=silent)
+        train.train(run, Session(data_root=root, runs=tmp_path / "runs", say=silent))
 
 
 def test_a_checkpoint_of_other_weights_is_refused(root, tmp_path):
     run = run_of("bert")
     with pytest.raises(Interrupted):
-        train.train(run, data_root=root, runs=tmp_path, checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(1))
+        train.train(
+            run, Session(data_root=root, runs=tmp_path, checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(1))
+        )
     path = root / "bert-tiny" / "model.safetensors"
     weights = copy.copy(load_file(path))
     save_file({name: value + 1 for name, value in weights.items()}, path, metadata={"format": "pt"})
     with pytest.raises(CannotResume, match="made with another pretrained"):
-        train.train(run, data_root=root, runs=tmp_path, say=silent)
+        train.train(run, Session(data_root=root, runs=tmp_path, say=silent))
 
 
 def test_many_overrides_still_make_a_folder():

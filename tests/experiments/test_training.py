@@ -12,12 +12,15 @@ import pytest
 import torch
 
 import data
-from experiments import checkpoint, records
-from experiments.evaluate import predict
-from experiments.provenance import ROOT
-from experiments.recipes import METHODS
+from experiments import records
+from experiments.methods import METHODS
+from experiments.records.provenance import ROOT
 from experiments.train import train
-from experiments.trainer import CannotResume, Training, TrainingDiverged
+from experiments.training import checkpoint
+from experiments.training.errors import CannotResume, TrainingDiverged
+from experiments.training.evaluate import predict
+from experiments.training.loop import Training
+from experiments.training.session import Session
 from tests.experiments.tiny import ENDLESS, cli, tiny_run
 from tests.waiting import started, wait_until
 
@@ -55,13 +58,16 @@ def interrupt_after(epoch):
 def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, method):
     odd = {"calfocal10": ("update_every=3",), "ls": ("optimizer=adam",), "fl3": ("optimizer=adamw", "nesterov=true")}
     run = tiny_run(method, 3, *odd.get(method, ()))
-    train(run, runs=tmp_path / "straight", say=silent)
+    train(run, Session(runs=tmp_path / "straight", say=silent))
     for epoch in (1, 3):
         with pytest.raises(Interrupted):
-            train(run, runs=tmp_path / "resumed", checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(epoch))
+            train(
+                run,
+                Session(runs=tmp_path / "resumed", checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(epoch)),
+            )
         torch.manual_seed(999)  # a new process starts elsewhere
     said = []
-    train(run, runs=tmp_path / "resumed", checkpoint_seconds=0, say=said.append)
+    train(run, Session(runs=tmp_path / "resumed", checkpoint_seconds=0, say=said.append))
     assert said == ["going on after epoch 3 of 4"]
     assert record_of(run.folder(tmp_path / "resumed")) == record_of(run.folder(tmp_path / "straight"))
 
@@ -69,13 +75,13 @@ def test_a_resumed_run_equals_an_undisturbed_one(tmp_path, method):
 # The command, which kills itself after so many steps.
 KILLED = """
 import itertools, os, signal, sys
+from dataclasses import replace
 from experiments import train
 
 left, original = int(sys.argv[1]), train.train
 steps = itertools.count(1)
-train.train = lambda run, **options: original(
-    run, **options | {"should_stop": lambda: next(steps) == left and os.kill(os.getpid(), signal.SIGKILL)}
-)
+killed = lambda: next(steps) == left and os.kill(os.getpid(), signal.SIGKILL)
+train.train = lambda run, session: original(run, replace(session, should_stop=killed))
 sys.exit(train.main(sys.argv[2:]))
 """
 
@@ -83,7 +89,7 @@ sys.exit(train.main(sys.argv[2:]))
 @pytest.mark.parametrize("steps", [6, 12, 15])  # of 16; after the second, an epoch ends
 def test_kill_minus_9_and_the_same_command_again(tmp_path, steps):
     run = tiny_run("adafocal")
-    train(run, runs=tmp_path / "straight", say=silent)
+    train(run, Session(runs=tmp_path / "straight", say=silent))
     arguments = cli(run, "--runs", str(tmp_path / "killed"), "--checkpoint-seconds", "0")
     killed = subprocess.run([sys.executable, "-c", KILLED, str(steps), *arguments], cwd=ROOT)
     assert killed.returncode == -signal.SIGKILL
@@ -98,13 +104,13 @@ def test_kill_minus_9_and_the_same_command_again(tmp_path, steps):
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
     run = tiny_run()
-    train(run, runs=tmp_path / "straight", say=silent)
+    train(run, Session(runs=tmp_path / "straight", say=silent))
     with pytest.raises(Interrupted):
-        train(run, runs=tmp_path / "damaged", checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(3))
+        train(run, Session(runs=tmp_path / "damaged", checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(3)))
     path = run.folder(tmp_path / "damaged") / checkpoint.CURRENT
     path.write_bytes(path.read_bytes()[:-100])
     said = []
-    train(run, runs=tmp_path / "damaged", say=said.append)
+    train(run, Session(runs=tmp_path / "damaged", say=said.append))
     assert "damaged" in said[0]
     assert said[1] == "going on after epoch 2 of 4"
     assert record_of(run.folder(tmp_path / "damaged")) == record_of(run.folder(tmp_path / "straight"))
@@ -112,26 +118,26 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before(tmp_path):
 
 def test_a_checkpoint_of_another_recipe_is_refused(tmp_path):
     with pytest.raises(Interrupted):
-        train(tiny_run(), runs=tmp_path, checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(1))
+        train(tiny_run(), Session(runs=tmp_path, checkpoint_seconds=0, say=silent, on_epoch=interrupt_after(1)))
     other = tiny_run("adafocal", 0, "lr=0.01")
     other.folder(tmp_path).parent.mkdir(parents=True)
     tiny_run().folder(tmp_path).rename(other.folder(tmp_path))
     with pytest.raises(CannotResume, match=r"another recipe.*lr 0.05, now 0.01"):
-        train(other, runs=tmp_path, say=silent)
+        train(other, Session(runs=tmp_path, say=silent))
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
     run = tiny_run("ce")
-    first = train(run, runs=tmp_path, say=silent)
+    first = train(run, Session(runs=tmp_path, say=silent))
     before = record_of(run.folder(tmp_path))
-    assert train(run, runs=tmp_path, say=silent, on_epoch=interrupt_after(1)) == first
+    assert train(run, Session(runs=tmp_path, say=silent, on_epoch=interrupt_after(1))) == first
     assert record_of(run.folder(tmp_path)) == before
 
 
 def test_the_record_is_complete(tmp_path):
     run = tiny_run()
     epochs = []
-    result = train(run, runs=tmp_path, say=silent, on_epoch=epochs.append)
+    result = train(run, Session(runs=tmp_path, say=silent, on_epoch=epochs.append))
     folder = run.folder(tmp_path)
     assert {path.name for path in folder.iterdir()} == {
         "config.json", "history.csv", "bins.csv", "predictions.npz", "result.json", "checkpoint.pt", "checkpoint.sha256"
@@ -166,7 +172,7 @@ def test_the_record_is_complete(tmp_path):
 def test_gamma_follows_algorithm_1_over_the_recorded_bins(tmp_path):
     lam = 30  # large: ten samples a bin are off by a tenth or more in some bin, both ways, whatever was learnt
     run = tiny_run("adafocal", 1, f"loss_options.lam={lam}")
-    train(run, runs=tmp_path, say=silent)
+    train(run, Session(runs=tmp_path, say=silent))
     gammas = [1.0] * 15
     for row in records.read(run.folder(tmp_path), run).bins.itertuples():
         gamma, sign = gammas[row.bin], math.copysign(1, gammas[row.bin])
@@ -181,7 +187,7 @@ def test_gamma_follows_algorithm_1_over_the_recorded_bins(tmp_path):
 
 def test_bins_are_those_of_gamma_and_scores_have_their_own(tmp_path):
     run = tiny_run("adafocal", 0, "loss_options.num_bins=5")
-    result = train(run, runs=tmp_path, say=silent)
+    result = train(run, Session(runs=tmp_path, say=silent))
     record = records.read(run.folder(tmp_path), run)
     assert len(record.bins) == 4 * 5
     assert record.bins["gamma"].notna().all()
@@ -190,13 +196,13 @@ def test_bins_are_those_of_gamma_and_scores_have_their_own(tmp_path):
 
 def test_losses_without_a_gamma_a_bin_record_none(tmp_path):
     run = tiny_run("ce")
-    train(run, runs=tmp_path, say=silent)
+    train(run, Session(runs=tmp_path, say=silent))
     assert records.read(run.folder(tmp_path), run).bins["gamma"].isna().all()
 
 
 def test_the_test_split_changes_nothing_but_its_own_scores(tmp_path, monkeypatch):
     run = tiny_run()
-    train(run, runs=tmp_path / "as-is", say=silent)
+    train(run, Session(runs=tmp_path / "as-is", say=silent))
     load = data.load
 
     def with_other_test_labels(*arguments, **options):
@@ -205,7 +211,7 @@ def test_the_test_split_changes_nothing_but_its_own_scores(tmp_path, monkeypatch
         return splits
 
     monkeypatch.setattr(data, "load", with_other_test_labels)
-    train(run, runs=tmp_path / "other", say=silent)
+    train(run, Session(runs=tmp_path / "other", say=silent))
     ours, other = (records.read(run.folder(tmp_path / name), run) for name in ("as-is", "other"))
     assert ours.result["temperature"] == other.result["temperature"]
     assert np.array_equal(ours.predictions["test_logits"], other.predictions["test_logits"])
@@ -215,7 +221,7 @@ def test_the_test_split_changes_nothing_but_its_own_scores(tmp_path, monkeypatch
 
 def test_runs_differ_by_seed_and_agree_by_seed(tmp_path):
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
-        train(tiny_run("ce", seed), runs=tmp_path / name, say=silent)
+        train(tiny_run("ce", seed), Session(runs=tmp_path / name, say=silent))
     a, b = (record_of(tiny_run("ce", 0).folder(tmp_path / name)) for name in "ab")
     assert a == b
     assert a["history"] != record_of(tiny_run("ce", 1).folder(tmp_path / "c"))["history"]
@@ -232,7 +238,7 @@ def test_a_diverging_run_stops_and_keeps_its_last_checkpoint(tmp_path):
             with torch.no_grad():
                 next(training.model.parameters()).fill_(torch.nan)
 
-    training = Training(run, splits, folder, torch.device("cpu"), checkpoint_seconds=0, say=silent, on_epoch=poison)
+    training = Training(run, splits, folder, Session(checkpoint_seconds=0, say=silent, on_epoch=poison))
     with pytest.raises(TrainingDiverged, match="NaN or infinity in epoch 3 of 4, after step 8"):
         training.run()
     assert not records.is_finished(folder)

@@ -8,10 +8,10 @@ from statistics import mean
 import pytest
 
 from experiments import grid, records
-from experiments.frame import frame
 from experiments.grid import Run
-from experiments.provenance import ROOT
 from experiments.records import PUBLISHED, PUBLISHED_DEMO
+from experiments.records.dataframe import frame
+from experiments.records.provenance import ROOT
 from experiments.scales import SCALES
 from figures import documents
 from figures.claims import CLAIMS, Finding, published, scores, status, verdicts

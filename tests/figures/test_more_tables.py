@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from calibration import ece_em, top_label
-from experiments import files, grid, records
+from experiments import grid, records
 from experiments.grid import Run
+from experiments.records import files
 from experiments.scales import SCALES
 from figures import style
 from figures.command import main
@@ -94,7 +95,7 @@ def test_ets_and_spline_are_fitted_to_validation_and_scored_on_test(runs):
 def test_the_papers_numbers_stand_where_they_are_known(tmp_path, monkeypatch):
     TABLE = TABLES["posthoc"]
 
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "none")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "none")
     cells = fill(TABLE, "paper", tmp_path).cells
     assert cells["before"]["newsgroups", "cnn"]["ce"].paper.value == 18.57
     assert cells["ts"]["newsgroups", "cnn"]["ce"].paper.value == 4.08

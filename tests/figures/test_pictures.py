@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 import losses
-from experiments import files, grid, records
+from experiments import grid, records
 from experiments.grid import Run
-from experiments.provenance import ROOT
+from experiments.records import files
+from experiments.records.provenance import ROOT
 from figures import cache
 from figures.collect import collect
 from figures.command import main
@@ -253,7 +254,7 @@ def test_a_figure_is_drawn_again_only_when_something_changed(runs, tmp_path, mon
 
 def test_figures_load_no_model_and_train_nothing(runs, monkeypatch):
     import models
-    from experiments import trainer
+    from experiments.training import loop as trainer
 
     for module, name in ((models, "build"), (trainer, "Training")):
         monkeypatch.setattr(module, name, lambda *args, **kwargs: pytest.fail("a figure wants a model"))

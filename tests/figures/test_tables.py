@@ -9,7 +9,7 @@ import pytest
 
 from experiments import records
 from experiments.grid import Run
-from experiments.recipes import TABLE_METHODS
+from experiments.methods import TABLE_METHODS
 from experiments.scales import SCALES
 from figures import paper
 from figures.command import main
@@ -83,7 +83,7 @@ def test_records_of_different_data_share_no_table(runs, tmp_path, monkeypatch, c
     assert "made from different data, so no table can show both" in capsys.readouterr().err
     assert not (tmp_path / "out/paper").exists()
     shutil.move(seed0.folder(runs), seed0.folder(tmp_path / "published"))
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
     with pytest.warns(UserWarning, match="published.*mmce/seed0 was made from other data"):
         assert main(["table1", *arguments]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN

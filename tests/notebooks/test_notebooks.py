@@ -10,9 +10,10 @@ import pytest
 from filelock import FileLock
 from nbclient import NotebookClient
 
+from experiments.training.session import Session
 from experiments import records
 from experiments.grid import Run
-from experiments.provenance import ROOT
+from experiments.records.provenance import ROOT
 from experiments.train import train
 from tests.waiting import HANGS
 
@@ -27,7 +28,7 @@ def runs(tmp_path_factory):
     folder = (folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "runs-of-notebooks"
     with FileLock(f"{folder}.lock"):
         for run in RUNS:  # of which none is trained that is there
-            train(run, runs=folder, say=lambda text: None)
+            train(run, Session(runs=folder, say=lambda text: None))
     return folder
 
 

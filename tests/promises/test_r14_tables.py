@@ -45,7 +45,7 @@ def runs(tmp_path, monkeypatch):
     """A copy of the published records of one of the demo's pairs, and no others."""
     shutil.copytree(records.PUBLISHED_DEMO / "demo/digits/resnet8", tmp_path / "runs/demo/digits/resnet8")
     monkeypatch.setitem(SCALES, "demo", replace(SCALES["demo"], pairs=(PAIR,)))
-    monkeypatch.setattr(records, "PUBLISHED", tmp_path / "none")
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "none")
     return tmp_path / "runs"
 
 

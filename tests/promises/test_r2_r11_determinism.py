@@ -8,6 +8,7 @@ import torch
 
 from experiments import records, train
 from experiments.grid import Run
+from experiments.training.session import Session
 from tests.experiments.tiny import tiny_run
 
 TOPICS = ("epochs=2", "data_options.train_size=100", "data_options.val_size=100", "data_options.test_size=100")
@@ -19,7 +20,7 @@ RUNS = {
 
 def record(run, folder) -> dict[str, bytes]:
     """The bytes of what a training run leaves, without its times."""
-    train.train(run, runs=folder, say=lambda text: None)
+    train.train(run, Session(runs=folder, say=lambda text: None))
     place = run.folder(folder)
     rows = list(csv.DictReader(io.StringIO((place / records.HISTORY).read_text())))
     assert all(float(row.pop("seconds")) >= 0 for row in rows)

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import checkpoint, files, records, train
-from experiments.provenance import ROOT
+from experiments import records, train
+from experiments.records import files
+from experiments.records.provenance import ROOT
+from experiments.training import checkpoint
+from experiments.training.session import Session
 from tests.experiments.test_commands import refused
 from tests.experiments.tiny import cli, tiny_run
 from tests.promises.full_disk import leave, small_disk
@@ -140,7 +143,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     folder.mkdir(parents=True)
     for name in (checkpoint.NEW, checkpoint.SUMS, *records.FILES):
         (folder / f".{name}.abc123.tmp").write_bytes(b"half")
-    train.train(run, runs=tmp_path, say=lambda text: None)
+    train.train(run, Session(runs=tmp_path, say=lambda text: None))
     assert not list(folder.glob(".*"))
 
 

@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from experiments import checkpoint
+from experiments.training import checkpoint
 
 QUICK = (100, 30)
 MANY = pytest.param((1000, 300), marks=pytest.mark.slow)

@@ -14,7 +14,9 @@ import torch
 
 from calibration import summary
 from data import DataError, cache, load_ood
-from experiments import audit, checkpoint, files, predictions, records, train
+from experiments import audit, records, train
+from experiments.records import files, predictions
+from experiments.training import checkpoint
 from models import build
 from tests.data.corpora import write_encoder
 from tests.experiments.test_commands import refused

@@ -2,14 +2,18 @@
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 import torch
 
 import losses
 import models
-from experiments import checkpoint, records, train
-from experiments.trainer import Training, TrainingDiverged
+from experiments import records, train
+from experiments.training import checkpoint
+from experiments.training.errors import TrainingDiverged
+from experiments.training.loop import Training
+from experiments.training.session import Session
 from tests.experiments.test_commands import refused
 from tests.experiments.tiny import cli, tiny_run
 
@@ -82,7 +86,7 @@ def diverge(folder, method: str, place: str, rng: random.Random, *overrides: str
     with pytest.MonkeyPatch.context() as patched:
         injection.install(patched)
         with pytest.raises(TrainingDiverged, match=r"NaN or infinity in epoch \d of 4, after step \d+") as caught:
-            train.train(run, runs=folder, checkpoint_seconds=0, say=lambda text: None)
+            train.train(run, Session(runs=folder, checkpoint_seconds=0, say=lambda text: None))
     assert "\n" not in str(caught.value)
     # a gradient poisons the parameters, which the next step shows: at most one step later
     assert injection.steps - (at + 1) <= (place == "gradient"), (place, at, value)
@@ -118,9 +122,9 @@ def test_the_run_goes_on_to_the_same_end_once_the_cause_is_gone(tmp_path):
     with pytest.MonkeyPatch.context() as patched:
         Injection("parameters", 9, math.nan, rng).install(patched)
         with pytest.raises(TrainingDiverged):
-            train.train(run, runs=tmp_path / "a", checkpoint_seconds=0, say=lambda text: None)
-    again = train.train(run, runs=tmp_path / "a", say=lambda text: None)
-    never = train.train(run, runs=tmp_path / "b", say=lambda text: None)
+            train.train(run, Session(runs=tmp_path / "a", checkpoint_seconds=0, say=lambda text: None))
+    again = train.train(run, Session(runs=tmp_path / "a", say=lambda text: None))
+    never = train.train(run, Session(runs=tmp_path / "b", say=lambda text: None))
     assert again["sha256"] == never["sha256"]
 
 
@@ -137,16 +141,16 @@ def test_a_stop_right_after_it_leaves_the_last_good_checkpoint(tmp_path, monkeyp
     """On a GPU no step waits for its loss: the checkpoint of a run that is asked to stop may meet the NaN first."""
     injection = Injection(place, at=6, value=math.nan, rng=random.Random(0))
     run, check = tiny_run("ce"), Training.check_finite
-    quick = {"runs": tmp_path, "checkpoint_seconds": 0, "say": lambda text: None}
+    quick = Session(runs=tmp_path, checkpoint_seconds=0, say=lambda text: None)
     with monkeypatch.context() as patched:
         injection.install(patched)
         patched.setattr(
             Training, "check_finite", lambda self, value, now=False: check(self, value, now) if now else None
         )
         with pytest.raises(TrainingDiverged):
-            train.train(run, should_stop=lambda: injection.steps == 7, **quick)
+            train.train(run, replace(quick, should_stop=lambda: injection.steps == 7))
     state = checkpoint.load(run.folder(tmp_path))
     assert state["epoch"] == 1
     assert all(finite(state[part]) for part in ("model", "loss", "optimizer"))
-    train.train(run, **quick)
+    train.train(run, quick)
     assert records.is_finished(run.folder(tmp_path))

@@ -1,8 +1,8 @@
 """Training one run: read `Training.run` first."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,68 +10,40 @@ from torch import nn
 import data
 import losses
 from data import Split, Splits
-from experiments import checkpoint, files, records
-from experiments.build import build_model, build_optimizer, learning_rate
-from experiments.distributed import ALONE, World
-from experiments.epoch import EpochPart, bin_rows, epoch_scores
-from experiments.evaluate import final_scores, predict
+from experiments import records
 from experiments.grid import Run
-from experiments.provenance import environment
-from experiments.resuming import check_same_place, load_optimizer
-from experiments.speed import choose, to_cpu
-
-
-class TrainingDiverged(RuntimeError):
-    """The loss became NaN or infinite."""
-
-
-class Preempted(RuntimeError):
-    """The run was asked to stop, and did so after a checkpoint."""
-
-
-class CannotResume(RuntimeError):
-    """The checkpoint is of another recipe, seed or data."""
-
+from experiments.records import files
+from experiments.training import checkpoint, resuming
+from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
+from experiments.training.errors import Preempted, TrainingDiverged
+from experiments.training.evaluate import predict
+from experiments.training.model import build_model
+from experiments.training.optimizer import build_optimizer, learning_rate
+from experiments.training.precision import choose, to_cpu
+from experiments.training.session import Session
 
 LONG = 10  # within an epoch, checkpoints are so many times rarer than at its end
 LOOK_EVERY = 50  # steps between two looks at the clock for that
 
 
 class Training:
-    """One run, from its recipe, seed and data to its record.
+    """One run, from its recipe, seed and data to its last epoch.
 
     Args:
         run: names the recipe and the seed.
         splits: train, val and test; the test split is only ever scored.
         folder: the run's folder, which exists and is locked.
-        device: where to train.
-        pretrained: folder of the recipe's pretrained encoder, if it has one.
-        checkpoint_seconds: shortest time between two checkpoints, which are taken at the end of an epoch.
-        say: gets a line for what the user should know.
-        on_epoch: called after every epoch with its row of `history.csv`.
-        should_stop: asked after every step; once it says yes, the run writes a checkpoint and stops.
-        world: the processes that train it together; the one of rank 0 writes.
+        session: where and how; its folders are not looked at.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        splits: Splits,
-        folder,
-        device: torch.device,
-        pretrained: Path | None = None,
-        checkpoint_seconds: float = 60.0,
-        say: Callable[[str], None] = print,
-        on_epoch: Callable[[dict], None] = lambda row: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        world: World = ALONE,
-    ):
-        self.run_id, self.recipe, self.folder, self.device = run, run.recipe, folder, device
-        self.checkpoint_seconds, self.say, self.on_epoch = checkpoint_seconds, say, on_epoch
-        self.should_stop, self.world = should_stop, world
+    def __init__(self, run: Run, splits: Splits, folder: Path, session: Session):
+        self.run_id, self.recipe, self.folder, self.session = run, run.recipe, folder, session
+        self.device, self.world, pretrained = torch.device(session.device), session.world, session.pretrained
+        device, world = self.device, self.world
+        self.pretrained_sha256 = data.weights_sha256(pretrained) if pretrained else None
+        self.identity = resuming.identity(run, splits, self.pretrained_sha256)
         self.train, self.val, self.test = (split.to(device) for split in splits)
         self.labels = {"val": splits.val.labels, "test": splits.test.labels}  # on the CPU, where scores are computed
-        self.pretrained_sha256 = data.weights_sha256(pretrained) if pretrained else None
 
         torch.manual_seed(run.seed)
         self.model = build_model(self.recipe, self.train, pretrained)
@@ -82,37 +54,34 @@ class Training:
             self.recipe.precision, self.recipe.compile, device, one_shape, world, self.recipe.deterministic
         )
         self.model = self.speed.layout(self.model.to(device))
-        self.loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options).to(
-            device
-        )
+        # what steps and scoring call: they share the parameters of self.model, which checkpoints hold
+        self.step_model = self.speed.compile(world.wrap(self.model, device))
+        self.eval_model = self.speed.compile(self.model)
+        loss = losses.build(self.recipe.loss, reduction=self.recipe.reduction, **self.recipe.loss_options)
+        self.loss = loss.to(device)
         self.adapts = hasattr(self.loss, "update")  # to the validation set
         self.optimizer = build_optimizer(self.recipe, self.model)
         self.batch_sizes = self.train.batch_sizes(self.recipe.batch_size, self.recipe.drop_last)  # of every epoch
         self.epoch, self.steps = 0, 0  # both count what is done
-        self.part: EpochPart | None = None  # of an epoch that has begun
+        self.part: PartialEpoch | None = None  # of an epoch that has begun
         if world.size > 1:  # every process draws its own dropout
             torch.manual_seed(run.seed * 1000 + world.rank)
         self.history: list[dict] = []
         self.bins: list[dict] = []
         self.val_logits = self.test_logits = None
+        self.saved = time.monotonic()  # when the last checkpoint was written
         self.best: dict | None = None  # of the epochs done, where the recipe keeps the best
 
-    def run(self) -> dict:
-        """Train to the end, from the last checkpoint if there is one, and write the record; returns `result.json`.
+    def run(self) -> None:
+        """Train to the end, from where it is, keeping `history.csv`, `bins.csv` and checkpoints up to date.
 
         Raises:
             TrainingDiverged: the loss became NaN or infinite; the last checkpoint is kept.
-            Preempted: `should_stop` said so.
+            Preempted: the session's `should_stop` said so.
         """
-        self.restore()
-        # what steps and scoring call: they share the parameters of self.model, which checkpoints hold
-        self.step_model = self.speed.compile(self.world.wrap(self.model, self.device))
-        self.eval_model = self.speed.compile(self.model)
         if self.world.writes:
-            files.write_json(self.folder / records.CONFIG, self.config())
             history = files.CsvLog(self.folder / records.HISTORY, self.history)
             bins = files.CsvLog(self.folder / records.BINS, self.bins)
-        self.saved = time.monotonic()
         while self.epoch < self.recipe.epochs:
             row, bin_rows = self.train_epoch()
             if self.world.writes:
@@ -123,12 +92,11 @@ class Training:
             self.epoch += 1
             self.part = None
             last = self.epoch == self.recipe.epochs
-            if last or self.world.agreed(time.monotonic() - self.saved >= self.checkpoint_seconds):
+            if last or self.world.agreed(time.monotonic() - self.saved >= self.session.checkpoint_seconds):
                 self.save()
-            self.on_epoch(row)
-            if not last and self.world.any(self.should_stop()):
+            self.session.on_epoch(row)
+            if not last and self.world.any(self.session.should_stop()):
                 self.stop()
-        return self.finish()
 
     def train_epoch(self) -> tuple[dict, list[dict]]:
         """The rest of a pass over the training split, the gamma update, and the epoch's rows of history and bins."""
@@ -162,7 +130,7 @@ class Training:
         order = (recipe.batch_size, self.run_id.seed, self.epoch)
         sizes = self.batch_sizes
         if self.part is None:
-            self.part = EpochPart(len(self.train), self.device)
+            self.part = PartialEpoch(len(self.train), self.device)
         part = self.part
 
         self.model.train()
@@ -220,10 +188,10 @@ class Training:
 
     def between_steps(self) -> None:
         """Stop if asked to, after a checkpoint; in a long epoch take one now and then."""
-        if self.world.any(self.should_stop()):
+        if self.world.any(self.session.should_stop()):
             self.stop()
         if self.part.steps % LOOK_EVERY == 0:
-            due = time.monotonic() - self.saved >= LONG * max(self.checkpoint_seconds, 1.0)
+            due = time.monotonic() - self.saved >= LONG * max(self.session.checkpoint_seconds, 1.0)
             if self.world.agreed(due):
                 self.save()
 
@@ -241,7 +209,7 @@ class Training:
     def save(self) -> None:
         """Write a checkpoint, unless what is trained has become NaN or infinite since the last one."""
         self.check_finite(torch.stack([p.detach().abs().max() for p in self.model.parameters()]), now=True)
-        state = self.state()
+        state = {"identity": self.identity, **self.state_dict()}
         if self.world.writes:
             checkpoint.save(self.folder, state)
         self.saved = time.monotonic()
@@ -254,62 +222,9 @@ class Training:
                 f"{self.steps}: stopped; lower the learning rate (--set lr=...) or clip_norm"
             )
 
-    def finish(self) -> dict:
-        """Score the kept epoch before and after temperature scaling and write the rest of the record."""
-        if self.val_logits is None:  # resumed after the last epoch
-            self.val_logits, self.test_logits = self.predict(self.val), self.predict(self.test)
-        last = {"val": self.val_logits.cpu(), "test": self.test_logits.cpu()}
-        best = self.best or {"epoch": self.epoch}
-        logits = {name: best.get(f"{name}_logits", values) for name, values in last.items()}
-        labels = self.labels
-
-        def scores(logits: dict[str, torch.Tensor]) -> dict:
-            return final_scores(logits, labels, self.recipe.num_bins, lambda text: self.say(f"{self.run_id}: {text}"))
-
-        result = {
-            "run": str(self.run_id),
-            "epochs": self.epoch,
-            "kept_epoch": best["epoch"],
-            "steps": self.steps,
-            "num_bins": self.recipe.num_bins,
-            "seconds": round(sum(row["seconds"] for row in self.history), 3),
-            **scores(logits),
-        }
-        if best["epoch"] != self.epoch:
-            result["last_epoch"] = scores(last)
-        if not self.world.writes:
-            return result
-        arrays = {f"{name}_logits": values.numpy() for name, values in logits.items()}
-        arrays |= {f"{name}_labels": values.numpy() for name, values in labels.items()}
-        files.write_bytes(self.folder / records.HISTORY, files.csv_text(self.history).encode())
-        files.write_bytes(self.folder / records.BINS, files.csv_text(self.bins).encode())
-        result["sha256"] = {records.PREDICTIONS: files.write_npz(self.folder / records.PREDICTIONS, arrays)}
-        files.write_json(self.folder / records.RESULT, result)
-        return result
-
-    def config(self) -> dict:
-        """`config.json`: everything that led to this run."""
-        return {
-            "run": str(self.run_id),
-            "seed": self.run_id.seed,
-            "overrides": list(self.run_id.overrides),
-            "recipe": records.as_json(self.recipe),
-            "data": {
-                name: {"samples": len(split), "sha256": split.fingerprint}
-                for name, split in (("train", self.train), ("val", self.val), ("test", self.test))
-            },
-            "classes": list(self.train.classes),
-            "note": self.train.note,
-            "batching": self.train.batching,
-            "pretrained_sha256": self.pretrained_sha256,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "environment": environment(self.device) | {"processes": self.world.size, "precision": self.speed.precision},
-        }
-
-    def state(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""
         return {
-            "identity": self.identity(),
             "epoch": self.epoch,
             "steps": self.steps,
             "model": self.model.state_dict(),
@@ -323,36 +238,18 @@ class Training:
             "best": self.best,
         }
 
-    def identity(self) -> dict:
-        """What a checkpoint must agree on to be gone on from."""
-        return {
-            "recipe": records.as_json(self.recipe),
-            "seed": self.run_id.seed,
-            "data": [split.fingerprint for split in (self.train, self.val, self.test)],
-            "pretrained": self.pretrained_sha256,
-        }
-
     def restore(self) -> None:
-        """Go on from the newest sound checkpoint, if there is one.
+        """Go on from the newest sound checkpoint of the folder, if there is one.
 
         Raises:
-            CannotResume: it is of another recipe, seed, data or pretrained encoder.
+            CannotResume: it is of another recipe, seed, data or pretrained encoder, or of another version.
         """
-        state = checkpoint.load(self.folder, self.say)
-        check_same_place(self.world, state)
+        state = resuming.load(self.folder, self.identity, self.state_dict(), self.world, self.session.say)
         if state is None:
             return
-        if lacking := set(self.state()) - set(state):
-            raise CannotResume(f"{self.folder / checkpoint.CURRENT} is of another version: it lacks {sorted(lacking)}")
-        for name, mine in self.identity().items():
-            if state["identity"].get(name) != mine:
-                raise CannotResume(
-                    f"{self.folder / checkpoint.CURRENT} was made with another {name}: move the folder away to start "
-                    f"again ({_difference(state['identity'][name], mine)})"
-                )
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
-        load_optimizer(self.optimizer, state["optimizer"])
+        resuming.load_optimizer(self.optimizer, state["optimizer"])
         if len(state["rng"]) == self.world.size:  # otherwise dropout goes on with other draws
             torch.set_rng_state(state["rng"][self.world.rank])
             if state["cuda_rng"] and self.device.type == "cuda":
@@ -360,15 +257,7 @@ class Training:
         self.epoch, self.steps = state["epoch"], state["steps"]
         self.history, self.bins, self.best = state["history"], state["bins"], state["best"]
         if state["part"]:
-            self.part = EpochPart(len(self.train), self.device)
+            self.part = PartialEpoch(len(self.train), self.device)
             self.part.restore(state["part"])
         steps = f" and {self.part.steps} steps" if self.part else ""
-        self.say(f"going on after epoch {self.epoch}{steps} of {self.recipe.epochs}")
-
-
-def _difference(theirs, mine) -> str:
-    if not isinstance(mine, dict):
-        return f"{theirs!r}, now {mine!r}"
-    return ", ".join(
-        f"{name} {theirs.get(name)!r}, now {new!r}" for name, new in mine.items() if theirs.get(name) != new
-    )
+        self.session.say(f"going on after epoch {self.epoch}{steps} of {self.recipe.epochs}")

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from calibration import summary
-from experiments.distributed import ALONE, World
-from experiments.speed import Speed
+from experiments.training.distributed import ALONE, World
+from experiments.training.precision import Speed
 from posthoc import TemperatureScaling
 
 

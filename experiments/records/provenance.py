@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 PACKAGES = ("torch", "torchvision", "transformers", "numpy", "scipy", "pandas", "scikit-learn")
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(device: torch.device) -> dict:

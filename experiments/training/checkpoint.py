@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from experiments import files
+from experiments.records import files
 
 CURRENT, PREVIOUS, NEW, SUMS = "checkpoint.pt", "checkpoint.previous.pt", "checkpoint.new.pt", "checkpoint.sha256"
 

@@ -70,9 +70,14 @@ def sha256(content: bytes | memoryview) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def json_text(content: dict) -> str:
+    """Indented JSON. NaN is refused: no other language reads it."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
 def write_json(path: Path, content: dict) -> None:
-    """Write indented JSON. NaN is refused: no other language reads it."""
-    write_bytes(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())
+    """Write `json_text`."""
+    write_bytes(path, json_text(content).encode())
 
 
 def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> str:

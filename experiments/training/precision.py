@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from experiments.distributed import ALONE, World
+from experiments.training.distributed import ALONE, World
 
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
 

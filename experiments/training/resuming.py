@@ -1,11 +1,68 @@
 """Going on from a checkpoint that another device, or another process, may have written or read."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from experiments.distributed import World
+from data import Splits
+from experiments import records
+from experiments.grid import Run
+from experiments.training import checkpoint
+from experiments.training.distributed import World
+from experiments.training.errors import CannotResume
+
+
+def identity(run: Run, splits: Splits, pretrained_sha256: str | None) -> dict[str, Any]:
+    """What a checkpoint must agree on to be resumed."""
+    return {
+        "recipe": records.as_json(run.recipe),
+        "seed": run.seed,
+        "data": [split.fingerprint for split in splits],
+        "pretrained": pretrained_sha256,
+    }
+
+
+def load(
+    folder: Path, mine: dict[str, Any], parts: dict[str, Any], world: World, say: Callable[[str], None]
+) -> dict[str, Any] | None:
+    """The newest sound checkpoint of a run's folder, the same one in every process; None where there is none.
+
+    Args:
+        folder: the run's.
+        mine: `identity` of the run.
+        parts: what a checkpoint must hold; only the names count.
+        world: the processes that resume together.
+        say: gets a line for what the user should know.
+
+    Raises:
+        CannotResume: it is of another recipe, seed, data or pretrained encoder, or it lacks a part.
+        ValueError: processes that read different checkpoints.
+    """
+    state = checkpoint.load(folder, say)
+    check_same_place(world, state)
+    if state is None:
+        return None
+    path = folder / checkpoint.CURRENT
+    if lacking := {"identity", *parts} - set(state):
+        raise CannotResume(f"{path} is of another version: it lacks {sorted(lacking)}")
+    for name, now in mine.items():
+        theirs = state["identity"].get(name)
+        if (records.with_defaults(theirs) if name == "recipe" else theirs) != now:
+            raise CannotResume(
+                f"{path} was made with another {name}: move the folder away to start again ({_difference(theirs, now)})"
+            )
+    return state
+
+
+def _difference(theirs, mine) -> str:
+    if not isinstance(mine, dict):
+        return f"{theirs!r}, now {mine!r}"
+    return ", ".join(
+        f"{name} {theirs.get(name)!r}, now {new!r}" for name, new in mine.items() if theirs.get(name) != new
+    )
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_label
 
 
-class EpochPart:
+class PartialEpoch:
     """What an epoch has come to so far.
 
     Attributes:

@@ -1,23 +1,9 @@
 """What a user sees of a run while it trains."""
 
-import os
-import signal
 import sys
 import time
-from collections.abc import Callable
 
 from tqdm import tqdm
-
-
-def until_nobody_reads(main: Callable[[], int]) -> int:
-    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it."""
-    try:
-        status = main()
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
-        return 128 + signal.SIGPIPE
 
 
 class EpochProgress:

@@ -1,12 +1,12 @@
 """All finished records below a folder as one pandas table, for notebooks and questions of one's own."""
 
-import json
 import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from experiments.records import CONFIG, PUBLISHED, RESULT, overrides_of
+from experiments.records import PUBLISHED, RESULT
+from experiments.records.formats import read_json
 
 PARTS = ("val", "test", "val_scaled", "test_scaled")
 
@@ -34,17 +34,16 @@ def frame(*folders: str | Path) -> pd.DataFrame:
 
 
 def _row(folder: Path) -> dict:
-    config = json.loads((folder / CONFIG).read_text())
-    result = json.loads((folder / RESULT).read_text())
+    config, result = read_json(folder)
     recipe = config["recipe"]
     last = result.get("last_epoch", result)
     return {
         **{name: recipe[name] for name in ("scale", "dataset", "model", "method")},
-        "overrides": "+".join(overrides_of(config, folder)),
+        "overrides": "+".join(config["overrides"]),
         "seed": config["seed"],
         "temperature": result["temperature"],
-        "kept_epoch": result.get("kept_epoch", result["epochs"]),
-        "seconds": result.get("seconds"),
+        "kept_epoch": result["kept_epoch"],
+        "seconds": result["seconds"],
         "commit": config["environment"].get("git_commit"),
         "folder": str(folder),
         **{f"{part}_{name}": value for part in PARTS for name, value in result[part].items()},

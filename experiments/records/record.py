@@ -4,9 +4,6 @@
 published ones under `experiments/results/`, and are checked before a number of theirs is believed.
 """
 
-import dataclasses
-import json
-import math
 import warnings
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments import files
 from experiments.grid import Run
-from experiments.provenance import ROOT
-from experiments.recipes import Recipe
+from experiments.records import files
+from experiments.records.formats import CONFIG, RESULT, as_json, read_json
+from experiments.records.provenance import ROOT
 
-CONFIG, HISTORY, BINS = "config.json", "history.csv", "bins.csv"
-PREDICTIONS, RESULT = "predictions.npz", "result.json"
+HISTORY, BINS, PREDICTIONS = "history.csv", "bins.csv", "predictions.npz"
 FILES = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)
 PUBLISHED = ROOT / "experiments" / "results"
 # The demo's own, where `find` does not look: whoever calls for the demo wants to see it train.
@@ -98,7 +94,7 @@ class Record:
         Raises:
             RecordError: the file is missing or not the one the run wrote.
         """
-        path, known = self.folder / PREDICTIONS, self.result.get("sha256", {}).get(PREDICTIONS)
+        path, known = self.folder / PREDICTIONS, self.result["sha256"].get(PREDICTIONS)
         known = known if isinstance(known, list) else [known]
         digest = files.sha256(path.read_bytes()) if path.exists() else ""
         if digest not in known:
@@ -131,8 +127,7 @@ def read(folder: Path, run: Run) -> Record:
         RecordError: a file is missing or damaged, or the record is of another run or another recipe than `run` has now.
     """
     try:
-        config = json.loads((folder / CONFIG).read_text())
-        result = json.loads((folder / RESULT).read_text())
+        config, result = read_json(folder)
         recipe, seed = config["recipe"], config["seed"]
         for part in ("val", "test", "val_scaled", "test_scaled"):
             for score in ("error", "ece_em"):
@@ -146,11 +141,14 @@ def read(folder: Path, run: Run) -> Record:
     if seed != run.seed:
         raise RecordError(f"{folder / CONFIG}: seed is {seed}, expected {run.seed}")
     for name, expected in as_json(run.recipe).items():
-        # a setting that is newer than the record has its default there
-        theirs = recipe.get(name, _default(name, expected))
-        if name not in _COMPUTING and theirs != expected:
-            raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {theirs}, now {expected}")
+        if name not in _COMPUTING and recipe.get(name, expected) != expected:
+            raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {recipe[name]}, now {expected}")
     return Record(folder, config, result)
+
+
+def finished_folder(run: Run, runs: Path) -> Path | None:
+    """Where the run's finished record lies, under `runs` or among the published ones."""
+    return next(filter(is_finished, (run.folder(root) for root in (Path(runs), PUBLISHED))), None)
 
 
 def find(run: Run, runs: Path) -> Record | None:
@@ -168,11 +166,6 @@ def find(run: Run, runs: Path) -> Record | None:
         elif (folder / CONFIG).exists():
             warnings.warn(f"left out: {folder} is of a run that has not ended: {RESULT} is missing", stacklevel=2)
     return None
-
-
-def overrides_of(config: dict, folder: Path) -> tuple[str, ...]:
-    """The overrides of the run that left this `config.json` in `folder`; old ones have them in its name alone."""
-    return tuple(config.get("overrides", filter(None, folder.parent.name.partition("+")[2].split("+"))))
 
 
 def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]:
@@ -194,7 +187,7 @@ def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]
         runs.sort(key=lambda run: found[run].is_published)  # the user's own come first
         first = found[runs[0]]
         for run in runs:
-            if (record := found[run]).config.get("data") == first.config.get("data"):
+            if (record := found[run]).config["data"] == first.config["data"]:
                 continue
             if record.is_published == first.is_published:
                 raise RecordError(
@@ -204,23 +197,3 @@ def of_one_data_set(found: dict[Run, Record | None]) -> dict[Run, Record | None]
             warnings.warn(f"left out: {record.folder} was made from other data than {first.folder}", stacklevel=2)
             kept[run] = None
     return kept
-
-
-def as_json(recipe: Recipe) -> dict:
-    """A recipe as `config.json` gives it back: tuples are lists there, and infinity, which JSON lacks, a text."""
-
-    def plain(value):
-        if isinstance(value, dict):
-            return {name: plain(inner) for name, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [plain(inner) for inner in value]
-        return str(value) if isinstance(value, float) and not math.isfinite(value) else value
-
-    return plain(dataclasses.asdict(recipe))
-
-
-def _default(name: str, otherwise):
-    field = {f.name: f for f in dataclasses.fields(Recipe)}[name]
-    if field.default is not dataclasses.MISSING:
-        return list(field.default) if isinstance(field.default, tuple) else field.default
-    return field.default_factory() if field.default_factory is not dataclasses.MISSING else otherwise

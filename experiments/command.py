@@ -1,0 +1,64 @@
+"""What the commands share: exit statuses, options, and a reader that leaves early."""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
+INTERRUPTED = 130  # exit status after Ctrl-C
+PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
+
+
+def until_nobody_reads(main: Callable[[], int]) -> int:
+    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it."""
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at its end
+        return 128 + signal.SIGPIPE
+
+
+def add_session_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every command that trains; `Session.of` takes them."""
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="where datasets lie (default: $ADAFOCAL_DATA, else datasets/)"
+    )
+    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
+    parser.add_argument(
+        "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
+    )
+    parser.add_argument(
+        "--checkpoint-seconds",
+        metavar="S",
+        type=float,
+        default=60.0,
+        help="shortest time between two checkpoints, taken at an epoch's end (default: 60; 0 = every epoch)",
+    )
+    parser.add_argument(
+        "--download", action="store_true", help="fetch the dataset and the pretrained encoder if they are missing"
+    )
+
+
+def pick_device(name: str | None) -> str:
+    """The device to train on.
+
+    Raises:
+        ValueError: another name than cpu, cuda or cuda:N, or a CUDA device that is not there.
+    """
+    if name is None:
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device must be cpu, cuda or cuda:N, got {name!r}")
+    if name != "cpu" and not torch.cuda.is_available():
+        raise ValueError(f"--device {name}: torch sees no CUDA device here; use --device cpu")
+    if int(name.partition(":")[2] or 0) >= (count := torch.cuda.device_count()) and name != "cpu":
+        raise ValueError(f"--device {name}: torch sees {count} CUDA devices, cuda:0 to cuda:{count - 1}")
+    return name

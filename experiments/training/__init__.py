@@ -1,0 +1,1 @@
+"""Training one run: `loop` first."""
