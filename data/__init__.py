@@ -3,15 +3,15 @@
 A new dataset is a new file, its facts in `facts.FACTS` and one line in `registry.DATASETS`.
 """
 
-from .arrays import ArraySplit
-from .encoders import ENCODERS, find_encoder, weights_sha256
-from .errors import DataError
-from .facts import FACTS, Facts
-from .lazy import LazySplit
-from .ood import OOD, check_ood, load_ood
-from .registry import DATASETS, data_root, load, options_of
-from .split import Batch, Split, Splits
-from .tokens import TokenSplit
+from data.errors import DataError
+from data.facts import FACTS, Facts
+from data.ood import OOD, check_ood, load_ood
+from data.registry import DATASETS, data_root, load, options_of
+from data.splits.arrays import ArraySplit
+from data.splits.lazy import LazySplit
+from data.splits.split import Batch, Split, Splits
+from data.splits.tokens import TokenSplit
+from data.text.encoders import ENCODERS, find_encoder, weights_sha256
 
 __all__ = [
     "DATASETS",

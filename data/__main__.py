@@ -5,10 +5,10 @@ import sys
 
 import torch
 
-from .encoders import ENCODERS, find_encoder, weights_sha256
-from .ood import OOD, load_ood
-from .registry import DATASETS, data_root, load
-from .split import Split
+from data.ood import OOD, load_ood
+from data.registry import DATASETS, data_root, load
+from data.splits.split import Split
+from data.text.encoders import ENCODERS, find_encoder, weights_sha256
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -15,14 +15,14 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from .arrays import ArraySplit
-from .download import fetch
-from .errors import DataError
-from .facts import FACTS, Facts
-from .image_folder import SUFFIXES
-from .lazy import LazySplit
-from .registry import data_root, load
-from .split import Split, generator
+from data.errors import DataError
+from data.facts import FACTS, Facts
+from data.files.download import fetch
+from data.files.image_folder import SUFFIXES
+from data.registry import data_root, load
+from data.splits.arrays import ArraySplit
+from data.splits.lazy import LazySplit
+from data.splits.split import Split, generator
 
 SVHN_FILE = "test_32x32.mat"
 SVHN_URL = f"http://ufldl.stanford.edu/housenumbers/{SVHN_FILE}"

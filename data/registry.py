@@ -6,8 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from . import cifar, digits, imagenet, newsgroups, tiny_imagenet, topics
-from .split import Splits
+from data.sets import cifar, digits, imagenet, newsgroups, tiny_imagenet, topics
+from data.splits.split import Splits
 
 # A loader takes (root, seed, download) and, as keywords with defaults, every number that can change a result.
 DATASETS: dict[str, Callable[..., Splits]] = {

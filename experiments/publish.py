@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from data.tar import read_tar
+from data.files.tar import read_tar
 from experiments import records
 from experiments.grid import Run
 from experiments.records import (

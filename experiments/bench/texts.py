@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 import models
 from data import TokenSplit
-from data.ragged import Ragged
-from data.tokens import CNN_RECEPTIVE_FIELD, Packed
+from data.splits.tokens import CNN_RECEPTIVE_FIELD, Packed
+from data.text.ragged import Ragged
 from experiments.bench.timing import Row, side_by_side
 
 WORDS, DIMENSION, TOKENS, BATCH = 20_000, 100, 1000, 128

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import data
 from data import Splits
-from data.arrays import ArraySplit
+from data.splits.arrays import ArraySplit
 from experiments.bench.timing import Row, best_of, side_by_side
 from experiments.grid import Run
 from experiments.training import checkpoint

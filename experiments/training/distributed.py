@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from data.split import is_shared, share
+from data.splits.split import is_shared, share
 
 
 @dataclass(frozen=True)

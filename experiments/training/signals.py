@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from data.workers import STOP
+from data.splits.workers import STOP
 
 
 @contextmanager

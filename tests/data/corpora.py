@@ -4,7 +4,7 @@ import io
 import tarfile
 from pathlib import Path
 
-from data.newsgroups_files import GROUPS
+from data.sets.newsgroups_files import GROUPS
 
 # The pieces of `write_tokenizer`.
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "the", "of", "topic", "doc", "x", *(f"##{i}" for i in range(10))]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torchvision.transforms import functional as TF
 
 from data import ArraySplit
-from data.augmentation import Draws, crop, mirror
+from data.splits.augmentation import Draws, crop, mirror
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)
 
@@ -76,8 +76,8 @@ def test_each_augmentation_can_be_off(crop_padding, flip):
 
 
 def test_the_one_pass_normalisation_agrees_with_the_plain_one():
-    from data.arrays import ArraySplit
-    from data.normalisation import fused_normalise
+    from data.splits.arrays import ArraySplit
+    from data.splits.normalisation import fused_normalise
 
     images = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16).expand(2, 3, 16, 16).contiguous()
     mean, std = (0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010)

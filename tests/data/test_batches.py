@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from data import ArraySplit
-from data.split import cut_batches, generator
+from data.splits.split import cut_batches, generator
 
 
 def make_split(num_samples: int = 37, size: int = 6, **augmentation) -> ArraySplit:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from data.cache import cached
+from data.files.cache import cached
 
 KEY = "0123456789abcdef"
 

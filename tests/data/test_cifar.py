@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-import data.image_folder
+import data.files.image_folder
 from data import DataError, load
-from data.holdout import uniform
+from data.splits.holdout import uniform
 
 from .conftest import CIFAR10_CLASSES, write_class_folders, write_image, zip_folder
 
@@ -21,13 +21,13 @@ from .conftest import CIFAR10_CLASSES, write_class_folders, write_image, zip_fol
 def decoded(monkeypatch):
     """The paths of the images that are decoded, in order."""
     paths = []
-    decode = data.image_folder.decode
+    decode = data.files.image_folder.decode
 
     def spy(tree, path, size):
         paths.append(path)
         return decode(tree, path, size)
 
-    monkeypatch.setattr(data.image_folder, "decode", spy)
+    monkeypatch.setattr(data.files.image_folder, "decode", spy)
     return paths
 
 
@@ -159,7 +159,7 @@ def test_zip_parts_must_not_repeat_a_member(cifar_root, tmp_path_factory):
 
 
 def test_zip_member_that_claims_too_much_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("data.tree.MAX_MEMBER_BYTES", 10)
+    monkeypatch.setattr("data.files.tree.MAX_MEMBER_BYTES", 10)
     with zipfile.ZipFile(tmp_path / "cifar10.zip", "w") as file:
         file.writestr("train/cat/0.png", b"x" * 11)
     with pytest.raises(DataError, match=r"cifar10.zip: member 'train/cat/0.png' claims 11 bytes"):
@@ -284,7 +284,7 @@ def test_full_disk_leaves_no_half_written_cache(cifar_root, monkeypatch):
         file.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("data.cache.np.savez", full)
+    monkeypatch.setattr("data.files.cache.np.savez", full)
     with pytest.warns(UserWarning, match="No space left on device"):
         fingerprints(cifar_root)
     assert [path.name for path in (cifar_root / ".cache").iterdir()] == ["cifar10.lock"]

@@ -6,8 +6,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from data import DataError, download, load
-from data.download import fetch
+from data import DataError, load
+from data.files import download
+from data.files.download import fetch
 
 CONTENT = b"0123456789abcdef" * 5000
 MD5 = hashlib.md5(CONTENT).hexdigest()
@@ -122,7 +123,7 @@ def test_root_that_cannot_be_made(server, tmp_path):
 
 
 def test_load_downloads_only_when_told_to(server, tmp_path, monkeypatch):
-    monkeypatch.setattr("data.tiny_imagenet.URL", f"{server.url}/missing")
+    monkeypatch.setattr("data.sets.tiny_imagenet.URL", f"{server.url}/missing")
     monkeypatch.setattr("torchvision.datasets.CIFAR10.url", f"{server.url}/missing")
     for name in ("cifar10", "tiny-imagenet"):
         with pytest.raises(DataError, match="looked for"):

@@ -7,9 +7,11 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from data import DataError, download, encoders, find_encoder, weights_sha256
+from data import DataError, find_encoder, weights_sha256
 from data.__main__ import main
-from data.encoders import ENCODERS, Encoder
+from data.files import download
+from data.text import encoders
+from data.text.encoders import ENCODERS, Encoder
 
 FILES = {"config.json": b"{}", "vocab.txt": b"[PAD]\n", "model.safetensors": b"weights" * 1000}
 SHA256 = {name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()}

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from data import DataError, glove
+from data import DataError
+from data.text import glove
 
 from .corpora import write_vectors
 

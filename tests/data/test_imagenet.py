@@ -9,7 +9,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from data import FACTS, DataError, load
-from data.normalisation import normalise
+from data.splits.normalisation import normalise
 from tests.support.imagenet import OPTIONS, WNIDS, make_imagenet
 
 
@@ -94,7 +94,7 @@ def test_images_stay_bytes_until_their_batch_is_on_the_device(imagenet_root, wor
         seen.append((images.dtype, tuple(images.shape)))
         return normalise(images, mean, std)
 
-    monkeypatch.setattr("data.lazy.normalise", noted)
+    monkeypatch.setattr("data.splits.lazy.normalise", noted)
     list(load_small(imagenet_root, workers=workers).train.train_batches(5, seed=0, epoch=0))
     assert seen == [(torch.uint8, (5, 3, 16, 16))] * 3
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from data import DATASETS, DataError, TokenSplit, load, newsgroups, newsgroups_files
+from data import DATASETS, DataError, TokenSplit, load
 from data.__main__ import main
-from data.newsgroups_files import GROUPS, text_of
-from data.words import index_words
+from data.sets import newsgroups, newsgroups_files
+from data.sets.newsgroups_files import GROUPS, text_of
+from data.text.words import index_words
 
 from .corpora import tar_folder, tar_of, write_newsgroups, write_vectors
 from .test_download import server  # noqa: F401 (a fixture)
@@ -192,7 +193,7 @@ def test_the_cache_is_used_and_follows_the_files(root, monkeypatch):
     tar_folder(root, "20_newsgroups", root / "20_newsgroups.tar.gz")
     (root / "20_newsgroups" / "sci.med" / "1000").write_text("H: x\n\nof of of")
     calls = []
-    monkeypatch.setattr("data.newsgroups.index_words", lambda texts: calls.append(1) or index_words(texts))
+    monkeypatch.setattr("data.sets.newsgroups.index_words", lambda texts: calls.append(1) or index_words(texts))
     folder = load("newsgroups", root=root, **SIZES)
     assert load("newsgroups", root=root, **SIZES).train.fingerprint == folder.train.fingerprint
     load("newsgroups", root=root, num_words=3, max_tokens=2, seed=5, **SIZES)  # the options cost no reading

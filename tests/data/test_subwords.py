@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from data import DataError, load
-from data.newsgroups_files import GROUPS
-from data.subwords import Subwords
+from data.sets.newsgroups_files import GROUPS
+from data.text.subwords import Subwords
 
 from .corpora import CLS, OF, PAD, SEP, THE, TOPIC, UNK, VOCAB, write_newsgroups, write_tokenizer
 

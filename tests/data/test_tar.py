@@ -5,7 +5,7 @@ import tarfile
 import pytest
 
 from data import DataError
-from data.tar import read_tar
+from data.files.tar import read_tar
 
 from .corpora import tar_of
 
@@ -47,10 +47,10 @@ def test_hostile_members(tmp_path, members, message):
 
 def test_an_archive_that_claims_too_much(tmp_path, monkeypatch):
     tar_of(tmp_path / "t", [("a/1", b"x" * 60), ("a/2", b"x" * 60)])
-    monkeypatch.setattr("data.tar.MAX_TOTAL_BYTES", 100)
+    monkeypatch.setattr("data.files.tar.MAX_TOTAL_BYTES", 100)
     with pytest.raises(DataError, match="member 'a/2' claims 60 bytes, 120 with those before"):
         read_tar(tmp_path / "t")
-    monkeypatch.setattr("data.tar.MAX_MEMBER_BYTES", 50)
+    monkeypatch.setattr("data.files.tar.MAX_MEMBER_BYTES", 50)
     with pytest.raises(DataError, match="member 'a/1' claims 60"):
         read_tar(tmp_path / "t")
 

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import TokenSplit
-from data.ragged import Ragged
-from data.split import generator
-from data.tokens import Packed
+from data.splits.split import generator
+from data.splits.tokens import Packed
+from data.text.ragged import Ragged
 
 
 def make_split(lengths, **options) -> TokenSplit:

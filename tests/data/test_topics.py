@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from data import load, topics
+from data import load
+from data.sets import topics
 
 
 def test_sizes_lengths_and_names():

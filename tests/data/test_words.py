@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data.ragged import Ragged
-from data.words import encode, index_words, split_words
+from data.text.ragged import Ragged
+from data.text.words import encode, index_words, split_words
 
 
 def rows(documents: Ragged) -> list[list[int]]:

@@ -19,7 +19,7 @@ import data
 import losses
 import models
 from calibration import bin_stats, equal_mass_edges, top_label
-from data.split import share
+from data.splits.split import share
 from experiments import records
 from experiments.grid import Run
 from experiments.records.provenance import ROOT
@@ -89,7 +89,7 @@ class Points:
         return len(self.x)
 
     def eval_batches(self, batch_size, part=(0, 1)):
-        from data.split import Batch, cut_batches
+        from data.splits.split import Batch, cut_batches
 
         for cut in cut_batches(len(self), batch_size)[part[0] :: part[1]]:
             index = torch.arange(cut.start, cut.stop)

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from data import TokenSplit
-from data.ragged import Ragged
-from data.tokens import CNN_RECEPTIVE_FIELD
+from data.splits.tokens import CNN_RECEPTIVE_FIELD
+from data.text.ragged import Ragged
 from models import build
 from models.text_cnn import TextCNN
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from calibration import summary
-from data import DataError, cache, load_ood
+from data import DataError, load_ood
+from data.files import cache
 from experiments import audit, records, train
 from experiments.records import files, predictions
 from experiments.training import checkpoint

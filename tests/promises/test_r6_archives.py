@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from data import DataError, official_cifar
-from data.tar import read_tar
-from data.tree import ZipTree
+from data import DataError
+from data.files.tar import read_tar
+from data.files.tree import ZipTree
+from data.sets import official_cifar
 from tests.data.corpora import add_members, tar_of
 
 CONTENT = bytes(range(256)) * 40

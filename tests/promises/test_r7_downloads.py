@@ -11,8 +11,9 @@ from threading import Event, Lock, Thread
 
 import pytest
 
-from data import DataError, download
-from data.download import fetch
+from data import DataError
+from data.files import download
+from data.files.download import fetch
 from tests.waiting import HANGS, wait_until
 
 CONTENT = b"0123456789abcdef" * 5000

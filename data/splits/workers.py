@@ -21,7 +21,7 @@ def start_method() -> BaseContext:
     """
     context = multiprocessing.get_context("forkserver")
     main = getattr(sys.modules["__main__"], "__spec__", None)  # workers import it, too
-    context.set_forkserver_preload(["data.lazy", "torchvision.transforms.v2", *([main.name] if main else [])])
+    context.set_forkserver_preload(["data.splits.lazy", "torchvision.transforms.v2", *([main.name] if main else [])])
     return context
 
 

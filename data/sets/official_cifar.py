@@ -12,9 +12,9 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
-from .download import fetch
-from .errors import DataError
-from .tree import check_member
+from data.errors import DataError
+from data.files.download import fetch
+from data.files.tree import check_member
 
 if TYPE_CHECKING:
     from torchvision.datasets import CIFAR10

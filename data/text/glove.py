@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import DataError
+from data.errors import DataError
 
 PREFERRED = "glove.6B.100d.txt"  # Kumar et al.'s
 URL = "https://nlp.stanford.edu/data/glove.6B.zip"

@@ -5,8 +5,8 @@ import tarfile
 import zlib
 from pathlib import Path
 
-from .errors import DataError
-from .tree import MAX_MEMBER_BYTES, check_member
+from data.errors import DataError
+from data.files.tree import MAX_MEMBER_BYTES, check_member
 
 MAX_TOTAL_BYTES = 2**30  # far above any corpus here: an archive that claims more would only fill the memory
 MAX_HEADER_BYTES = 2**20  # of a long name or extended header, which tarfile reads whole before it names a member

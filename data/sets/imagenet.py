@@ -5,11 +5,11 @@ from pathlib import Path
 
 import torch
 
-from . import facts
-from .errors import DataError
-from .holdout import uniform
-from .lazy import LazySplit
-from .split import Splits
+from data import facts
+from data.errors import DataError
+from data.splits.holdout import uniform
+from data.splits.lazy import LazySplit
+from data.splits.split import Splits
 
 FACTS = facts.FACTS["imagenet"]
 PARTS = ("train", "val")

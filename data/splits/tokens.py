@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .ragged import Ragged
-from .split import Batch, Split
+from data.splits.split import Batch, Split
+from data.text.ragged import Ragged
 
 CNN_RECEPTIVE_FIELD = 21  # tokens that decide one value of the paper's CNN before its global pooling
 

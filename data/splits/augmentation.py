@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .split import generator
+from data.splits.split import generator
 
 
 class Draws:

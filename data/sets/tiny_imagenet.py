@@ -4,13 +4,13 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from .arrays import ArraySplit
-from .download import fetch
-from .errors import DataError
-from .facts import FACTS
-from .image_folder import Listing, list_images, read_images
-from .split import Splits
-from .tree import FolderTree, Tree, ZipTree
+from data.errors import DataError
+from data.facts import FACTS
+from data.files.download import fetch
+from data.files.image_folder import Listing, list_images, read_images
+from data.files.tree import FolderTree, Tree, ZipTree
+from data.splits.arrays import ArraySplit
+from data.splits.split import Splits
 
 FOLDER = "tiny-imagenet-200"
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"

@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import glove, holdout
-from .cache import cached
-from .errors import DataError
-from .holdout import check_size
-from .newsgroups_files import VERSIONS, Document, Source, open_source
-from .ragged import Ragged
-from .split import Splits
-from .tokens import CNN_RECEPTIVE_FIELD, TokenSplit
-from .words import Corpus, encode, index_words
+from data.errors import DataError
+from data.files.cache import cached
+from data.sets.newsgroups_files import VERSIONS, Document, Source, open_source
+from data.splits import holdout
+from data.splits.holdout import check_size
+from data.splits.split import Splits
+from data.splits.tokens import CNN_RECEPTIVE_FIELD, TokenSplit
+from data.text import glove
+from data.text.ragged import Ragged
+from data.text.words import Corpus, encode, index_words
 
 MAX_WORDS, MAX_PIECES = 1000, 512  # Kumar et al.'s; BERT has no positions beyond
 
@@ -215,7 +216,7 @@ class _Texts:
 
     def _pieces(self, tokenizer: str, max_tokens: int) -> tuple[Ragged, int, str]:
         """The documents in a pretrained tokenizer's ids, the id of padding, and a note."""
-        from .subwords import Subwords
+        from data.text.subwords import Subwords
 
         subwords = Subwords(tokenizer, self.download, max_tokens)
 

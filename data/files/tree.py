@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import NamedTuple, Self
 
-from .errors import DataError
+from data.errors import DataError
 
 # Far above any image of these datasets: a member that claims more would only fill the memory.
 MAX_MEMBER_BYTES = 64 * 2**20

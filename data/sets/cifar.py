@@ -7,14 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import official_cifar
-from .arrays import ArraySplit
-from .errors import DataError
-from .facts import FACTS
-from .holdout import uniform
-from .image_folder import class_folders, list_images, read_images
-from .split import Splits
-from .tree import FolderTree, Tree, ZipTree
+from data.errors import DataError
+from data.facts import FACTS
+from data.files.image_folder import class_folders, list_images, read_images
+from data.files.tree import FolderTree, Tree, ZipTree
+from data.sets import official_cifar
+from data.splits.arrays import ArraySplit
+from data.splits.holdout import uniform
+from data.splits.split import Splits
 
 PARTS = ("train", "test")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from .download import fetch
-from .errors import DataError
-from .tar import read_tar
-from .tree import FolderTree
+from data.errors import DataError
+from data.files.download import fetch
+from data.files.tar import read_tar
+from data.files.tree import FolderTree
 
 GROUPS = (
     "alt.atheism",

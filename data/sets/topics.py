@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .ragged import Ragged
-from .split import Splits
-from .tokens import CNN_RECEPTIVE_FIELD, TokenSplit
+from data.splits.split import Splits
+from data.splits.tokens import CNN_RECEPTIVE_FIELD, TokenSplit
+from data.text.ragged import Ragged
 
 NUM_TOPICS = 20
 SEED = 20220613  # topics and documents are the dataset: the same whatever the split's seed

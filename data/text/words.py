@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .ragged import Ragged
+from data.text.ragged import Ragged
 
 # Only these and the space separate words: an apostrophe or a control character is part of its word.
 _SEPARATORS = str.maketrans(dict.fromkeys('!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n', " "))

@@ -4,8 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .download import fetch
-from .errors import DataError
+from data.errors import DataError
+from data.files.download import fetch
 
 WEIGHTS = "model.safetensors"
 

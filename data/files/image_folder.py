@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from .cache import cached
-from .errors import DataError
-from .tree import Tree
+from data.errors import DataError
+from data.files.cache import cached
+from data.files.tree import Tree
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
 

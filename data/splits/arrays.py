@@ -7,9 +7,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from .augmentation import Draws
-from .normalisation import normalise
-from .split import Batch, Split
+from data.splits.augmentation import Draws
+from data.splits.normalisation import normalise
+from data.splits.split import Batch, Split
 
 
 class ArraySplit(Split):

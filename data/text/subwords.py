@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .errors import DataError
-from .ragged import Ragged
+from data.errors import DataError
+from data.text.ragged import Ragged
 
 FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")  # one of them holds a tokenizer's vocabulary
 CHUNK = 1000  # documents tokenised at once

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import facts
-from .arrays import ArraySplit
-from .holdout import check_size, stratified
-from .split import Splits
+from data import facts
+from data.splits.arrays import ArraySplit
+from data.splits.holdout import check_size, stratified
+from data.splits.split import Splits
 
 FACTS = facts.FACTS["digits"]
 NOISE_SEED = 20220613  # the noise is part of the dataset: the same whatever the split's seed

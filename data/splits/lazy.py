@@ -10,10 +10,10 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
-from .errors import DataError
-from .normalisation import normalise
-from .split import Batch, Split, generator
-from .workers import heed_owner_alone, start_method, starting_deaf
+from data.errors import DataError
+from data.splits.normalisation import normalise
+from data.splits.split import Batch, Split, generator
+from data.splits.workers import heed_owner_alone, start_method, starting_deaf
 
 
 class LazySplit(Split):

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock
 from tqdm import tqdm
 
-from .errors import DataError
+from data.errors import DataError
 
 ATTEMPTS = 3
 TIMEOUT = 60  # seconds without a byte

@@ -1,0 +1,1 @@
+"""Download, archives, folders of images, and the cache."""

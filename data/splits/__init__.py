@@ -1,0 +1,1 @@
+"""Splits of a dataset: batches, order, augmentation, hold-out."""
