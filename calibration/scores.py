@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from calibration.checks import as_labels, as_scores
 from calibration.confidence import top_label
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
 from calibration.proper import brier_score, nll
@@ -102,11 +103,13 @@ def summary(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dic
 
 def predictions_of(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dict:
     """What `Score.of` takes. Arguments and errors as `summary`."""
-    confidence, correct = top_label(logits, labels, from_logits)
+    scores = as_scores(logits, from_logits)  # once: what is float64 on the right device already is not copied again
+    labels = as_labels(labels, *scores.shape, device=scores.device)
+    confidence, correct = top_label(scores, labels, from_logits)
     return {
         "confidence": confidence,
         "correct": correct,
-        "logits": logits,
+        "logits": scores,
         "labels": labels,
         "num_bins": num_bins,
         "from_logits": from_logits,

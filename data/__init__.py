@@ -1,6 +1,6 @@
 """Datasets in their train, validation and test splits: `load("cifar10", root="datasets")`.
 
-A new dataset is a new file, its facts in `facts.FACTS` and one line in `registry.DATASETS`.
+A new dataset is a file in `sets` with its loader, and its facts in `facts.FACTS`.
 """
 
 from data.errors import DataError

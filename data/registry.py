@@ -1,25 +1,27 @@
 """The table of datasets, and `load`, which reads one."""
 
+import importlib
 import inspect
 import os
+import pkgutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from data.sets import cifar, digits, imagenet, newsgroups, tiny_imagenet, topics
+from data import sets
+from data.facts import FACTS
 from data.splits.split import Splits
 
-# A loader takes (root, seed, download) and, as keywords with defaults, every number that can change a result.
-DATASETS: dict[str, Callable[..., Splits]] = {
-    "digits": digits.load,
-    "cifar10": partial(cifar.load, "cifar10"),
-    "cifar100": partial(cifar.load, "cifar100"),
-    "tiny-imagenet": tiny_imagenet.load,
-    "imagenet": imagenet.load,
-    "newsgroups": newsgroups.load,
-    "newsgroups-bydate": newsgroups.load_bydate,
-    "topics": topics.load,
-}
+
+def _loaders() -> dict[str, Callable[..., Splits]]:
+    found = {}
+    for module in pkgutil.iter_modules(sets.__path__, "data.sets."):
+        found |= getattr(importlib.import_module(module.name), "LOADERS", {})
+    return {name: found[name] for name in FACTS}
+
+
+# Of the files in `sets`, each of which declares its `LOADERS`, in the order of `FACTS`. A loader takes (root, seed,
+# download) and, as keywords with defaults, every number that can change a result.
+DATASETS = _loaders()
 
 
 def load(name: str, root: str | os.PathLike | None = None, seed: int = 0, download: bool = False, **options) -> Splits:

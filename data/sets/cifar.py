@@ -2,6 +2,7 @@
 
 import re
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -105,3 +106,6 @@ def _read_tree(tree: Tree, root: Path, name: str, num_classes: int) -> tuple[dic
     arrays = read_images(tree, listings, size=32, root=root, name=name)
     parts = {part: (torch.from_numpy(arrays[part]), torch.tensor(listings[part].labels)) for part in PARTS}
     return parts, classes
+
+
+LOADERS = {name: partial(load, name) for name in ("cifar10", "cifar100")}

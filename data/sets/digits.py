@@ -83,3 +83,6 @@ def _noisy(clean: Tensor, noise: float, draw: int) -> Tensor:
     rng = np.random.default_rng([NOISE_SEED, draw])
     noisy = clean + noise * torch.from_numpy(rng.standard_normal(tuple(clean.shape)))
     return noisy.clamp(0, 1).mul(255).round().to(torch.uint8)
+
+
+LOADERS = {"digits": load}

@@ -94,3 +94,6 @@ def _list(folder: Path, classes: tuple[str, ...]) -> tuple[list[str], torch.Tens
         paths += [f"{folder.name}/{name}/{file}" for file in found]
         labels += [label] * len(found)
     return paths, torch.tensor(labels)
+
+
+LOADERS = {"imagenet": load}

@@ -253,3 +253,6 @@ def _at_least_one(option: str, value: int) -> int:
     if value < 1:
         raise ValueError(f"{option} must be >= 1, got {value}")
     return value
+
+
+LOADERS = {"newsgroups": load, "newsgroups-bydate": load_bydate}

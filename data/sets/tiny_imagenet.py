@@ -123,3 +123,6 @@ def _read_text(tree: Tree, path: str) -> str:
         return tree.read(path).decode("ascii")
     except UnicodeDecodeError as error:
         raise DataError(f"{path} in {tree.where} is not plain text") from error
+
+
+LOADERS = {"tiny-imagenet": load}

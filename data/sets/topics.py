@@ -110,3 +110,6 @@ def _draw(words, total, min_tokens, max_tokens, topic_share, other_share) -> tup
     inside = np.arange(max_tokens) < lengths[:, None]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return Ragged((ids[inside] + 1).astype(np.int32), offsets), labels
+
+
+LOADERS = {"topics": load}

@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 
 from calibration import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
-from tests import oracles
-from tests.calibration.cases import EDGE_VALUES, predictions, random_predictions, unzip
+from tests.support import oracles
+from tests.support.predictions import EDGE_VALUES, predictions, random_predictions, unzip
 
 # --- edges -----------------------------------------------------------------------------------------------------------
 

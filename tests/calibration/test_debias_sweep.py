@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from calibration import ece_debias, ece_sweep
-from tests import oracles
-from tests.calibration.cases import random_predictions, time_limit
+from tests.support import oracles
+from tests.support.predictions import random_predictions, time_limit
 
 
 def test_debias_hand_worked():

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from calibration import bin_stats, ece_em, ece_ew, equal_width_edges, reliability_diagram
-from tests.calibration.cases import random_predictions
+from tests.support.predictions import random_predictions
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt

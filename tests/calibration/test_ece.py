@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibration import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
-from tests import oracles
-from tests.calibration.cases import SCORES, predictions, random_predictions, unzip
+from tests.support import oracles
+from tests.support.predictions import SCORES, predictions, random_predictions, unzip
 
 ORACLES = {
     "ece_ew": oracles.ece_ew,

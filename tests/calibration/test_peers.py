@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from calibration import brier_score, classwise_ece, ece_em, ece_ew, mce, nll, top_label
-from tests.calibration.cases import random_logits, random_predictions
+from tests.support.predictions import random_logits, random_predictions
 
 
 @pytest.mark.parametrize(("n", "k"), [(500, 3), (2999, 10), (1000, 100)])

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 
 from calibration import SCORES, Score, bootstrap, summary
 from calibration.scores import NATS, NUMBER, PERCENT
 from experiments import audit
 from experiments.records import Record, files
 from figures.tables import table as tables
-from tests.calibration.cases import random_logits
+from tests.support.predictions import random_logits
 
 
 def largest_confidence(confidence) -> float:
@@ -27,6 +28,20 @@ def test_summary_and_bootstrap_have_it(with_a_new_score):
     interval = bootstrap(logits, labels, num_resamples=10)["largest_confidence"]
     assert interval.value == pytest.approx(confidence.max())
     assert np.isnan([interval.low, interval.high]).all()  # no means of features give it
+
+
+def test_the_logits_of_a_summary_are_converted_once(monkeypatch):
+    logits, labels = random_logits(200, 5)
+    copies, double = [], torch.Tensor.double
+
+    def counted(tensor):
+        if tensor.dtype != torch.float64:
+            copies.append(tensor.shape)
+        return double(tensor)
+
+    monkeypatch.setattr(torch.Tensor, "double", counted)
+    summary(logits.astype(np.float32), labels)
+    assert copies == [(200, 5)]
 
 
 def test_the_audit_has_it(with_a_new_score, tmp_path, capsys):

@@ -6,8 +6,8 @@ import torch
 
 from calibration import brier_score, classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce, nll, summary, top_label
 from calibration.confidence import softmax
-from tests import oracles
-from tests.calibration.cases import random_logits
+from tests.support import oracles
+from tests.support.predictions import random_logits
 
 SCORES = {
     "nll": (nll, oracles.nll),

@@ -3,8 +3,8 @@ import pytest
 import torch
 
 from calibration import top_label
-from tests import oracles
-from tests.calibration.cases import random_logits
+from tests.support import oracles
+from tests.support.predictions import random_logits
 
 LOG = np.log
 

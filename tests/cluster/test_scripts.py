@@ -12,7 +12,7 @@ from experiments.grid import Run
 from experiments.scales import SCALES
 from experiments.train import _arguments
 from tests.experiments.test_interrupts import heed_interrupts
-from tests.waiting import HANGS, started, wait_until
+from tests.support.waiting import HANGS, started, wait_until
 
 FAKES = {
     "python": '#!/bin/sh\necho "$@" >> "$CALLS"\nexit "${STATUS:-0}"\n',

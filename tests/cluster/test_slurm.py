@@ -12,8 +12,8 @@ from experiments.grid import Run
 from experiments.records.provenance import ROOT
 from experiments.train import train
 from experiments.training.session import Session
-from tests.experiments.test_preemption import quiet, record_of
-from tests.waiting import HANGS, wait_until
+from tests.support.training import record_of, silent
+from tests.support.waiting import HANGS, wait_until
 
 
 def slurm(*command) -> str:
@@ -52,7 +52,7 @@ def test_records_of_a_job_array_equal_those_of_undisturbed_runs(tmp_path, capsys
     runs = tmp_path / "runs"
     runs.mkdir()
     tried = train(
-        Run.make("demo", "digits", "resnet8", "adafocal", 0, ("epochs=10",)), Session(runs=tmp_path, say=quiet)
+        Run.make("demo", "digits", "resnet8", "adafocal", 0, ("epochs=10",)), Session(runs=tmp_path, say=silent)
     )
     settings = (f"epochs={math.ceil(10 * 60 / tried['seconds'])}",)  # a minute here: beyond the time limit
     cancelled, limited = (Run.make("demo", "digits", "resnet8", method, 0, settings) for method in ("ce", "adafocal"))
@@ -75,7 +75,7 @@ def test_records_of_a_job_array_equal_those_of_undisturbed_runs(tmp_path, capsys
     assert requeued >= 1
     assert "going on after epoch" in logs[f"{job}_5.log"]
     for run in (cancelled, limited):
-        train(run, Session(runs=tmp_path / "whole", say=quiet))
+        train(run, Session(runs=tmp_path / "whole", say=silent))
         assert record_of(run.folder(runs)) == record_of(run.folder(tmp_path / "whole"))
     with capsys.disabled():
         print(f" requeued {requeued} times at its time limit, cancelled once; both records identical", end="")

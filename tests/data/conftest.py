@@ -7,6 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import data.files.image_folder
+from data import load
+from tests.support.corpora import write_newsgroups, write_vectors
+
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
@@ -46,4 +50,37 @@ def zip_folder(folder: Path, archives: list[Path], prefix: str = "") -> None:
 def cifar_root(tmp_path):
     """A data root with 3 training and 2 test PNGs for each of CIFAR-10's classes, directly in it."""
     write_class_folders(tmp_path, {"train": 3, "test": 2}, CIFAR10_CLASSES, size=32)
+    return tmp_path
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The paths of the images that are decoded, in order."""
+    paths = []
+    decode = data.files.image_folder.decode
+
+    def spy(tree, path, size):
+        paths.append(path)
+        return decode(tree, path, size)
+
+    monkeypatch.setattr(data.files.image_folder, "decode", spy)
+    return paths
+
+
+def fingerprints(root, **options):
+    return [split.fingerprint for split in load("cifar10", root=root, val_size=6, **options)]
+
+
+def cache_files(root):
+    return sorted((root / ".cache").glob("*.npz"))
+
+
+SIZES = {"test_size": 20, "val_size": 10, "num_documents": 100}
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A data root with 100 documents in 20 groups, and vectors."""
+    write_newsgroups(tmp_path)
+    write_vectors(tmp_path / "glove.tiny.txt")
     return tmp_path

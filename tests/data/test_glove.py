@@ -5,8 +5,7 @@ import pytest
 
 from data import DataError
 from data.text import glove
-
-from .corpora import write_vectors
+from tests.support.corpora import write_vectors
 
 
 def test_vectors_by_id(tmp_path):

@@ -7,8 +7,7 @@ import torch
 from data import DataError, load
 from data.sets.newsgroups_files import GROUPS
 from data.text.subwords import Subwords
-
-from .corpora import CLS, OF, PAD, SEP, THE, TOPIC, UNK, VOCAB, write_newsgroups, write_tokenizer
+from tests.support.corpora import CLS, OF, PAD, SEP, THE, TOPIC, UNK, VOCAB, write_newsgroups, write_tokenizer
 
 SIZES = {"test_size": 20, "val_size": 10, "num_documents": 100}
 

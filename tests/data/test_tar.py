@@ -6,8 +6,7 @@ import pytest
 
 from data import DataError
 from data.files.tar import read_tar
-
-from .corpora import tar_of
+from tests.support.corpora import tar_of
 
 
 def link(kind: bytes) -> tarfile.TarInfo:

@@ -11,7 +11,7 @@ import pytest
 from data import load
 from experiments.records.provenance import ROOT
 from tests.support.imagenet import OPTIONS, make_imagenet
-from tests.waiting import HANGS
+from tests.support.waiting import HANGS
 
 # As `scancel` and torchrun do: the signal goes to every process of the group, workers included.
 SIGNALLED = """

@@ -13,8 +13,8 @@ from calibration import ece_em, summary
 from experiments import audit
 from experiments.records import predictions
 from posthoc import EnsembleTemperatureScaling
-from tests.experiments.test_commands import refused
-from tests.posthoc.cases import planted
+from tests.support.calibrators import planted
+from tests.support.commands import refused
 
 
 @pytest.fixture

@@ -13,17 +13,8 @@ from experiments import records, run, train
 from experiments.grid import Run
 from experiments.records.provenance import ROOT
 from experiments.training.session import Session
-from tests.experiments.tiny import FAST, cli, tiny_run
-
-
-def refused(capsys, main, *arguments) -> str:
-    """The line on standard error of a command that must exit with 2."""
-    assert main(list(arguments)) == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ")
-    assert error.count("\n") == 1, error
-    return error
-
+from tests.support.commands import refused
+from tests.support.runs import FAST, cli, tiny_run
 
 NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale": "demo"}
 

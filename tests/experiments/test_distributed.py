@@ -2,13 +2,10 @@
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 import torch
 import torch.distributed as dist
@@ -17,22 +14,17 @@ from torch import nn
 
 import data
 import losses
-import models
 from calibration import bin_stats, equal_mass_edges, top_label
 from data.splits.split import share
-from experiments import records
-from experiments.grid import Run
-from experiments.records.provenance import ROOT
 from experiments.training import checkpoint, distributed
 from experiments.training.distributed import World
 from experiments.training.errors import Preempted
 from experiments.training.evaluate import predict
 from experiments.training.job import _load, train
 from experiments.training.session import Session
-from tests.experiments.test_preemption import quiet, record_of
-from tests.experiments.tiny import cli, tiny_run
 from tests.support.imagenet import OPTIONS, make_imagenet
-from tests.waiting import HANGS
+from tests.support.runs import tiny_run
+from tests.support.training import silent
 
 TEXT = ("epochs=2", "model_options.dropout=0", "data_options.train_size=333")
 
@@ -218,7 +210,7 @@ def stopped_by_a_slow_write(world, runs):
 
     checkpoint.save = slow
     with contextlib.suppress(Preempted):
-        train(tiny_run("ce"), Session(runs=Path(runs), say=quiet, should_stop=lambda: True, world=world))
+        train(tiny_run("ce"), Session(runs=Path(runs), say=silent, should_stop=lambda: True, world=world))
     return {"written": (tiny_run("ce").folder(runs) / checkpoint.CURRENT).exists()}
 
 
@@ -231,9 +223,9 @@ def goes_on(world, runs):
     """As where a network file system shows the checkpoint to the first process alone."""
     with contextlib.suppress(Preempted):
         if world.writes:
-            train(tiny_run("ce"), Session(runs=Path(runs) / "0", say=quiet, should_stop=lambda: True))
+            train(tiny_run("ce"), Session(runs=Path(runs) / "0", say=silent, should_stop=lambda: True))
     try:
-        train(tiny_run("ce"), Session(runs=Path(runs) / str(world.rank), say=quiet, world=world))
+        train(tiny_run("ce"), Session(runs=Path(runs) / str(world.rank), say=silent, world=world))
     except ValueError as error:
         return {"said": str(error)}
 
@@ -241,82 +233,6 @@ def goes_on(world, runs):
 def test_processes_that_read_different_checkpoints_say_so(tmp_path):
     for found in on_ranks(2, goes_on, tmp_path, str(tmp_path)):
         assert "process 0: epoch 0, step 1, process 1: none" in found["said"]
-
-
-# The command with a model in float64. Sums over processes come in another order than those of one, and training
-# amplifies that: from the 8th digit of float32 into what is compared, from the 16th of float64 not.
-DOUBLE = """
-import models
-from experiments import train
-build = models.build
-models.build = lambda *arguments, **options: build(*arguments, **options).double()
-"""
-# The command; after its second epoch the process of rank 1 is asked to stop.
-ASKED = """
-import os, signal
-from dataclasses import replace
-from experiments import train
-original = train.train
-
-def on_epoch(row):
-    if row["epoch"] == 2 and os.environ["RANK"] == "1":
-        os.kill(os.getpid(), signal.SIGUSR1)
-
-train.train = lambda run, session: original(run, replace(session, on_epoch=on_epoch))
-"""
-
-
-def torchrun(run: Run, runs: Path, code: str = "from experiments import train\n") -> tuple[int, str]:
-    """The command in two processes: exit status, and what they said."""
-    script = runs.parent / "command.py"
-    script.write_text(f"import sys\n{code}\nif __name__ == '__main__':\n    sys.exit(train.main(sys.argv[1:]))\n")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", str(script)]
-    command += cli(run, "--runs", str(runs), "--device", "cpu")
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HANGS)
-    return done.returncode, done.stdout + done.stderr
-
-
-@pytest.mark.parametrize("method", ["adafocal", pytest.param("mmce", marks=pytest.mark.slow)])
-def test_two_processes_come_to_the_record_of_one(method, tmp_path, monkeypatch):
-    run = Run.make("demo", "topics", "cnn", method, 0, TEXT)
-    status, said = torchrun(run, tmp_path / "two", DOUBLE)
-    assert status == 0, said
-    build = models.build
-    monkeypatch.setattr(models, "build", lambda *arguments, **options: build(*arguments, **options).double())
-    train(run, Session(runs=tmp_path / "one", say=quiet))
-    for name in (records.HISTORY, records.BINS):
-        one, two = (
-            pd.read_csv(run.folder(tmp_path / runs) / name).drop(columns="seconds", errors="ignore")
-            for runs in ("one", "two")
-        )
-        assert list(one) == list(two)
-        assert np.allclose(one, two, rtol=1e-6, atol=1e-6, equal_nan=True)  # float32 logits, confidences and gammas
-
-
-@pytest.mark.slow
-def test_a_signal_to_one_process_stops_all_and_the_run_goes_on_the_same(tmp_path):
-    run = tiny_run("adafocal")
-    folder = run.folder(tmp_path / "parts")
-    assert torchrun(run, tmp_path / "whole")[0] == 0
-    status, said = torchrun(run, tmp_path / "parts", ASKED)
-    assert status != 0
-    assert "as asked: the same command goes on from there" in said
-    assert not records.is_finished(folder)
-    status, said = torchrun(run, tmp_path / "parts")
-    assert status == 0
-    assert "going on after epoch 2 of 4" in said
-    assert record_of(folder) == record_of(run.folder(tmp_path / "whole"))
-
-
-def test_a_refusal_of_the_first_process_is_one_of_all(tmp_path):
-    run = tiny_run("ce")
-    folder = run.folder(tmp_path / "runs")
-    folder.mkdir(parents=True)
-    (folder / ".lock").mkdir()  # nobody can take it
-    status, said = torchrun(run, tmp_path / "runs")
-    assert status != 0
-    assert "error: " in said
 
 
 def loads(world, dataset, root, options):
@@ -342,32 +258,6 @@ def test_one_process_lists_the_files_of_photographs(dataset, options, others, tm
     assert (first["calls"], second["calls"]) == (1, others)
     assert first["data"] == second["data"]
     assert torch.equal(first["batch"], second["batch"])
-
-
-# The command: the process of rank 1 fails while the other waits for it; leaving in order hangs, as NCCL's does.
-FAILING = """
-import time
-import torch.distributed as dist
-from experiments import train
-from experiments.training.loop import Training
-
-def epoch(self, whole=Training.train_epoch):
-    if self.world.rank == 1:
-        raise KeyError("in one process")
-    return whole(self)
-
-def wait():
-    while True:
-        time.sleep(1)
-
-Training.train_epoch, dist.destroy_process_group = epoch, wait
-"""
-
-
-def test_an_error_of_one_process_is_shown_and_ends_all(tmp_path):
-    status, said = torchrun(tiny_run("ce"), tmp_path / "runs", FAILING)
-    assert status == 1
-    assert "KeyError: 'in one process'" in said
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch):

@@ -10,8 +10,8 @@ from experiments.train import train
 from experiments.training import checkpoint
 from experiments.training.errors import Preempted
 from experiments.training.session import Session
-from tests.experiments.test_preemption import After, quiet
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
+from tests.support.training import After, silent
 
 pytestmark = [
     pytest.mark.gpu,
@@ -23,16 +23,16 @@ TEXTS = Run.make("demo", "topics", "cnn", "adafocal", 0, ("epochs=2", "data_opti
 def stopped_after(steps: int, run: Run, runs, device: str) -> dict:
     """Train so many steps; the checkpoint."""
     with pytest.raises(Preempted):
-        train(run, Session(runs=runs, device=device, say=quiet, should_stop=After(steps)))
-    return checkpoint.load(run.folder(runs), quiet)
+        train(run, Session(runs=runs, device=device, say=silent, should_stop=After(steps)))
+    return checkpoint.load(run.folder(runs), silent)
 
 
 def test_a_run_goes_from_gpu_to_cpu_and_back(tmp_path):
     run = tiny_run("adafocal", 0, "precision=float32")
-    train(run, Session(runs=tmp_path / "cpu", say=quiet))
+    train(run, Session(runs=tmp_path / "cpu", say=silent))
     for steps, device in ((3, "cuda"), (3, "cpu"), (3, "cuda")):
         stopped_after(steps, run, tmp_path / "both", device)
-    train(run, Session(runs=tmp_path / "both", device="cuda", say=quiet))
+    train(run, Session(runs=tmp_path / "both", device="cuda", say=silent))
     ours, plain = (records.read(run.folder(tmp_path / name), run) for name in ("both", "cpu"))
     assert np.allclose(ours.history["train_loss"], plain.history["train_loss"], atol=0.05)
 

@@ -21,10 +21,10 @@ from experiments.records.provenance import ROOT
 from experiments.train import PREEMPTED, train
 from experiments.training import checkpoint
 from experiments.training.session import Session
-from tests.experiments.test_preemption import quiet
-from tests.experiments.test_records import edit
-from tests.experiments.tiny import cli, tiny_run
-from tests.waiting import HANGS, started, wait_until
+from tests.support.records import edit
+from tests.support.runs import cli, tiny_run
+from tests.support.training import silent
+from tests.support.waiting import HANGS, started, wait_until
 
 RUN = tiny_run("ce")
 
@@ -127,7 +127,7 @@ def packed(tmp_path):
 
     def of(*runs):
         for run in runs:
-            train(run, Session(runs=tmp_path / "runs", say=quiet))
+            train(run, Session(runs=tmp_path / "runs", say=silent))
             edit(run.folder(tmp_path / "runs") / records.CONFIG, lambda c: c["environment"].update(git_commit="0" * 40))
         made = command.Slot(tmp_path, tmp_path / "runs", "cpu", time.monotonic() + HANGS)
         made.pack()

@@ -7,8 +7,8 @@ from experiments import records, run
 from experiments.records import lock
 from experiments.records.provenance import ROOT
 from experiments.training import checkpoint
-from tests.experiments.tiny import ENDLESS, cli, tiny_run
-from tests.waiting import HANGS, started, wait_until
+from tests.support.runs import ENDLESS, cli, tiny_run
+from tests.support.waiting import HANGS, started, wait_until
 
 
 def heed_interrupts():

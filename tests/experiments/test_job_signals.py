@@ -12,10 +12,10 @@ from experiments.grid import Run
 from experiments.records.provenance import ROOT
 from experiments.train import PREEMPTED
 from experiments.training import checkpoint
-from tests.experiments.test_preemption import record_of
-from tests.experiments.tiny import cli
 from tests.support.imagenet import OPTIONS, make_imagenet
-from tests.waiting import HANGS, started, wait_until
+from tests.support.runs import cli
+from tests.support.training import record_of
+from tests.support.waiting import HANGS, started, wait_until
 
 SETTINGS = ("epochs=3", "batch_size=8", "eval_batch_size=8", "data_options.workers=2")
 RUN = Run.make(

@@ -11,8 +11,8 @@ from experiments.training.loop import Training
 from experiments.training.model import build_model
 from experiments.training.ood import _final_model
 from experiments.training.session import Session
-from tests.experiments.test_training import Interrupted, interrupt_after, record_of, silent
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
+from tests.support.training import Interrupted, interrupt_after, record_of, silent
 
 KEEP_BEST = ("keep=best", "epochs=6", "milestones=")
 

@@ -12,7 +12,7 @@ import pytest
 from experiments.records import lock
 from experiments.records.lock import NAME, Owner, RunIsLocked, holder, only_writer
 from experiments.records.provenance import ROOT
-from tests.waiting import HANGS
+from tests.support.waiting import HANGS
 
 HOLD = """
 import sys

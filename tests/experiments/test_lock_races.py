@@ -16,8 +16,8 @@ from experiments import records
 from experiments.records.lock import NAME, Owner, holder
 from experiments.records.provenance import ROOT
 from tests.experiments.test_lock import dead, leave  # noqa: F401
-from tests.experiments.tiny import cli, tiny_run
-from tests.waiting import HANGS
+from tests.support.runs import cli, tiny_run
+from tests.support.waiting import HANGS
 
 PROCESSES = 8
 # Each of several folders in turn, at the same moment as the other processes; a winner holds it to the end.

@@ -16,13 +16,9 @@ from experiments.records import files
 from experiments.train import train
 from experiments.training import checkpoint
 from experiments.training.session import Session
-from tests.experiments.test_commands import refused
-from tests.experiments.tiny import cli, tiny_run
-
-
-def silent(text):
-    pass
-
+from tests.support.commands import refused
+from tests.support.runs import cli, tiny_run
+from tests.support.training import silent
 
 # --- the score -------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ import signal
 import time
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from experiments import records
@@ -18,36 +17,16 @@ from experiments.training import checkpoint
 from experiments.training.errors import Preempted
 from experiments.training.session import Session
 from experiments.training.signals import STOP, noticed
-from tests.experiments.tiny import cli, tiny_run
-from tests.waiting import HANGS
+from tests.support.runs import cli, tiny_run
+from tests.support.training import After, record_of, silent
+from tests.support.waiting import HANGS
 
 FORK = multiprocessing.get_context("fork")  # a child that has torch already can be killed a hundred times
 
 
-def quiet(text):
-    pass
-
-
-def record_of(folder: Path) -> dict:
-    """A record's files, but for the seconds that it took."""
-    history = pd.read_csv(folder / records.HISTORY).drop(columns="seconds").to_csv()
-    return {"history": history} | {name: (folder / name).read_bytes() for name in (records.BINS, records.PREDICTIONS)}
-
-
 def undisturbed(run, runs) -> dict:
-    train(run, Session(runs=runs, say=quiet))
+    train(run, Session(runs=runs, say=silent))
     return record_of(run.folder(runs))
-
-
-class After:
-    """Says stop after so many questions, which come after every step."""
-
-    def __init__(self, steps):
-        self.left = steps
-
-    def __call__(self):
-        self.left -= 1
-        return self.left < 0
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -57,11 +36,11 @@ def test_stopping_in_the_middle_of_epochs_changes_nothing(method, tmp_path):
     stops = 0
     for steps in (1, 2, 4, 0, 3):
         try:
-            train(run, Session(runs=tmp_path / "parts", say=quiet, should_stop=After(steps)))
+            train(run, Session(runs=tmp_path / "parts", say=silent, should_stop=After(steps)))
         except Preempted:
             stops += 1
     assert stops >= 4
-    train(run, Session(runs=tmp_path / "parts", say=quiet))
+    train(run, Session(runs=tmp_path / "parts", say=silent))
     assert record_of(run.folder(tmp_path / "parts")) == expected
 
 
@@ -73,8 +52,8 @@ def test_gamma_updates_within_an_epoch_and_dropout_go_on_too(tmp_path):
     expected = undisturbed(run, tmp_path / "whole")
     for steps in (3, 1, 2):
         with pytest.raises(Preempted):
-            train(run, Session(runs=tmp_path / "parts", say=quiet, should_stop=After(steps)))
-    train(run, Session(runs=tmp_path / "parts", say=quiet))
+            train(run, Session(runs=tmp_path / "parts", say=silent, should_stop=After(steps)))
+    train(run, Session(runs=tmp_path / "parts", say=silent))
     assert record_of(run.folder(tmp_path / "parts")) == expected
 
 
@@ -88,7 +67,7 @@ def test_a_long_epoch_has_checkpoints_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setattr(
         checkpoint, "save", lambda folder, state: (saved.append(state["part"]), original(folder, state))
     )
-    train(tiny_run("ce"), Session(runs=tmp_path, say=quiet))
+    train(tiny_run("ce"), Session(runs=tmp_path, say=silent))
     assert any(part and part["steps"] == 1 for part in saved)
 
 
@@ -194,7 +173,7 @@ def test_kills_at_random_moments_and_during_checkpoint_writes(count, writing, tm
                 assert half_written(folder) or not write
                 in_write += bool(half_written(folder))
                 if (folder / checkpoint.CURRENT).exists() or (folder / checkpoint.PREVIOUS).exists():
-                    assert checkpoint.load(folder, quiet) is not None, "no sound checkpoint is left"
+                    assert checkpoint.load(folder, silent) is not None, "no sound checkpoint is left"
         assert record_of(folder) == expected[run]
         assert not half_written(folder), "what a killed write left is still there"
         assert not list(folder.glob(".*.tmp"))

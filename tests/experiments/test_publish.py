@@ -13,8 +13,8 @@ from experiments.records.dataframe import frame
 from experiments.train import train
 from experiments.training import checkpoint
 from experiments.training.session import Session
-from tests.experiments.test_records import edit
-from tests.experiments.tiny import tiny_run
+from tests.support.records import edit
+from tests.support.runs import tiny_run
 
 RUN = tiny_run("adafocal")
 

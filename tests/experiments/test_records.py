@@ -1,4 +1,3 @@
-import json
 import shutil
 
 import numpy as np
@@ -8,7 +7,8 @@ from experiments import records
 from experiments.records import RecordError
 from experiments.train import train
 from experiments.training.session import Session
-from tests.experiments.tiny import tiny_run
+from tests.support.records import edit
+from tests.support.runs import tiny_run
 
 
 @pytest.fixture(scope="module")
@@ -22,12 +22,6 @@ def made(tmp_path_factory):
 def runs(made, tmp_path):
     shutil.copytree(made, tmp_path / "runs")
     return tmp_path / "runs"
-
-
-def edit(path, change):
-    content = json.loads(path.read_text())
-    change(content)
-    path.write_text(json.dumps(content))
 
 
 RUN = tiny_run("ce")

@@ -20,8 +20,8 @@ from experiments.training.model import build_model
 from experiments.training.optimizer import build_optimizer
 from experiments.training.precision import choose
 from experiments.training.session import Session
-from tests.experiments.test_preemption import quiet, record_of
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
+from tests.support.training import record_of, silent
 
 CPU = torch.device("cpu")
 GPU = pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")])
@@ -112,7 +112,7 @@ def test_a_run_in_bf16_multiplies_in_it_and_keeps_all_else_in_float32(tmp_path, 
     monkeypatch.setattr(models, "build", model)
     monkeypatch.setattr(losses, "build", loss)
     run = tiny_run("ce", 0, "epochs=12", "precision=bf16")
-    train(run, Session(runs=tmp_path, say=quiet))
+    train(run, Session(runs=tmp_path, say=silent))
     assert seen == {"products": {torch.bfloat16, torch.float32}, "loss": {torch.float32}}  # the logits' own: float32
     state = checkpoint.load(run.folder(tmp_path))
     kept = [*state["model"].values(), *(entry["momentum_buffer"] for entry in state["optimizer"]["state"].values())]
@@ -130,7 +130,7 @@ def test_the_cpu_computes_in_float32_unless_told_otherwise():
 @pytest.mark.parametrize(("precision", "message"), [("half", "must be one of auto, float32"), ("tf32", "needs a CUDA")])
 def test_bad_precisions_are_refused(precision, message, tmp_path):
     with pytest.raises(ValueError, match=message):
-        train(tiny_run("ce", 0, f"precision={precision}"), Session(runs=tmp_path, say=quiet))
+        train(tiny_run("ce", 0, f"precision={precision}"), Session(runs=tmp_path, say=silent))
     assert not list(tmp_path.iterdir())
 
 
@@ -190,7 +190,7 @@ def test_deterministic_holds_for_its_run_alone(card):
 def test_a_deterministic_run_on_a_gpu_twice(tmp_path):
     run = tiny_run("adafocal", 0, "deterministic=true")
     for name in ("a", "b"):
-        train(run, Session(runs=tmp_path / name, device="cuda", say=quiet))
+        train(run, Session(runs=tmp_path / name, device="cuda", say=silent))
     assert record_of(run.folder(tmp_path / "a")) == record_of(run.folder(tmp_path / "b"))
 
 

@@ -16,7 +16,7 @@ from experiments.scales import SCALES
 from experiments.status import hours_left, hours_spent, main, statuses
 from experiments.training import checkpoint
 from experiments.training.session import Session
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
 
 SCORES = {"error": 0.1, "ece_em": 0.05}
 CIFAR = ("paper", "cifar10", "resnet50")

@@ -9,8 +9,8 @@ from experiments.methods import METHODS
 from experiments.training.epoch import PartialEpoch
 from experiments.training.loop import Training
 from experiments.training.session import Session
-from tests.experiments.tiny import tiny_run
 from tests.support.device import OnDevice, Reads, counted_waits
+from tests.support.runs import tiny_run
 
 TEXTS = ("data_options.train_size=200", "data_options.val_size=100", "data_options.test_size=100")
 RUNS = {method: tiny_run(method) for method in METHODS} | {

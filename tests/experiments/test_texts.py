@@ -17,9 +17,9 @@ from experiments.training.loop import Training
 from experiments.training.model import build_model
 from experiments.training.optimizer import build_optimizer, learning_rate
 from experiments.training.session import Session
-from tests.data.corpora import write_encoder, write_newsgroups, write_vectors
-from tests.experiments.test_commands import refused
-from tests.experiments.test_training import Interrupted, interrupt_after, record_of, silent
+from tests.support.commands import refused
+from tests.support.corpora import write_encoder, write_newsgroups, write_vectors
+from tests.support.training import Interrupted, interrupt_after, record_of, silent
 
 TINY = ("data_options.test_size=20", "data_options.val_size=10", "data_options.num_documents=100", "epochs=3")
 TOPICS = ("data_options.train_size=100", "data_options.val_size=60", "data_options.test_size=40", "epochs=3")

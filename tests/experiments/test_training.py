@@ -1,13 +1,11 @@
 """What a run promises: the same record however often it was interrupted, and a test split that is only scored."""
 
-import json
 import math
 import signal
 import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -21,37 +19,9 @@ from experiments.training.errors import CannotResume, TrainingDiverged
 from experiments.training.evaluate import predict
 from experiments.training.loop import Training
 from experiments.training.session import Session
-from tests.experiments.tiny import ENDLESS, cli, tiny_run
-from tests.waiting import started, wait_until
-
-
-def silent(text):
-    pass
-
-
-def record_of(folder) -> dict:
-    """Everything a run leaves behind but clock times and provenance."""
-    result = json.loads((folder / records.RESULT).read_text())
-    result.pop("seconds")
-    history = pd.read_csv(folder / records.HISTORY, dtype=str).drop(columns="seconds")
-    return {
-        "result": result,
-        "history": history.to_csv(),
-        "bins": (folder / records.BINS).read_bytes(),
-        "predictions": (folder / records.PREDICTIONS).read_bytes(),
-    }
-
-
-class Interrupted(BaseException):
-    pass
-
-
-def interrupt_after(epoch):
-    def on_epoch(row):
-        if row["epoch"] == epoch:
-            raise Interrupted
-
-    return on_epoch
+from tests.support.runs import ENDLESS, cli, tiny_run
+from tests.support.training import Interrupted, interrupt_after, record_of, silent
+from tests.support.waiting import started, wait_until
 
 
 @pytest.mark.parametrize("method", METHODS)

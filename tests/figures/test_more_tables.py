@@ -18,22 +18,7 @@ from figures.tables import TABLES, calibrated, error_bars
 from figures.tables.render import html_tables, latex, markdown
 from figures.tables.table import fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
-from tests.figures.test_tables import write_record
-
-
-def add_predictions(runs, run: Run, seed: int) -> dict[str, np.ndarray]:
-    """Over-confident logits, as a run's predictions."""
-    rng = np.random.default_rng(seed)
-    arrays = {}
-    for part in ("val", "test"):
-        true = rng.normal(size=(400, 10)) * 2
-        arrays[f"{part}_labels"] = (true + rng.gumbel(size=true.shape)).argmax(1)
-        arrays[f"{part}_logits"] = (3 * true).astype(np.float32)
-    folder = run.folder(runs)
-    result = json.loads((folder / records.RESULT).read_text())
-    result["sha256"] = {records.PREDICTIONS: files.write_npz(folder / records.PREDICTIONS, arrays)}
-    files.write_json(folder / records.RESULT, result)
-    return arrays
+from tests.support.records import add_predictions, write_record
 
 
 @pytest.fixture

@@ -17,8 +17,7 @@ from figures.collect import collect
 from figures.command import main
 from figures.pictures import PICTURES, correspondence, curves, fig3
 from figures.tables import TABLES
-from tests.figures.test_more_tables import add_predictions
-from tests.figures.test_tables import write_record
+from tests.support.records import add_predictions, write_record
 
 
 def write_full_record(runs, run: Run, ece=0.1, gap=0.05, gamma=2.0):

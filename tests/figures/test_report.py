@@ -9,7 +9,7 @@ import pytest
 from experiments import grid
 from figures import cache, report
 from tests.figures.test_pictures import PICTURES, runs  # noqa: F401
-from tests.waiting import HANGS
+from tests.support.waiting import HANGS
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.filterwarnings("ignore:left out")

@@ -1,7 +1,6 @@
 """Tables from made-up records, so that every number in them is known."""
 
 import csv
-import json
 import shutil
 from dataclasses import replace
 
@@ -15,20 +14,7 @@ from figures import paper
 from figures.command import main
 from figures.tables import TABLES, render
 from figures.tables.table import fill
-
-
-def write_record(runs, run: Run, error=0.1, before=0.05, after=0.02, temperature=1.5, note="", data=None):
-    folder = run.folder(runs)
-    folder.mkdir(parents=True)
-    config = {
-        "seed": run.seed, "recipe": records.as_json(run.recipe), "environment": {"device": "an abacus"}, "note": note
-    }  # fmt: skip
-    config |= {"data": data} if data else {}
-    scores = {"error": error, "ece_em": before}
-    scaled = {"error": error, "ece_em": after}
-    result = {"val": scores, "test": scores, "val_scaled": scaled, "test_scaled": scaled, "temperature": temperature}
-    (folder / records.CONFIG).write_text(json.dumps(config))
-    (folder / records.RESULT).write_text(json.dumps(result))
+from tests.support.records import write_record
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from losses import AdaFocalLoss
-from tests import oracles
-from tests.losses.batches import from_confidence, make, random_batch, value_and_grad
+from tests.support import oracles
+from tests.support.batches import from_confidence, make, random_batch, value_and_grad
 
 
 def used_gammas(loss, p):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from losses import AdaFocalLoss, CalFocalLoss
-from tests.losses.batches import random_batch
+from tests.support.batches import random_batch
 
 
 def updated(kind=AdaFocalLoss, seeds=range(4), **options):

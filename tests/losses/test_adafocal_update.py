@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from calibration import BinStats
 from losses import AdaFocalLoss
-from tests import oracles
-from tests.losses.batches import from_confidence, random_batch
+from tests.support import oracles
+from tests.support.batches import from_confidence, random_batch
 
 OVER = ([0.6, 0.7, 0.8, 0.9] * 10, [False] * 40)  # confident and wrong
 UNDER = ([0.55, 0.6, 0.65, 0.7] * 10, [True] * 40)  # hesitant and right

@@ -5,8 +5,8 @@ import torch
 
 from calibration import brier_score
 from losses import BrierLoss
-from tests import oracles
-from tests.losses.batches import from_confidence, random_batch, value_and_grad
+from tests.support import oracles
+from tests.support.batches import from_confidence, random_batch, value_and_grad
 
 
 def test_hand_worked():

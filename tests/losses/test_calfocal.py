@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from losses import CalFocalLoss, FocalLoss
-from tests import oracles
-from tests.losses.batches import from_confidence, random_batch, value_and_grad
+from tests.support import oracles
+from tests.support.batches import from_confidence, random_batch, value_and_grad
 
 VALIDATION = random_batch(300, 10, seed=1, scale=2.0)
 LAMBDAS = [0.0, 1.0, 10.0, 100.0]

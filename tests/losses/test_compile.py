@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from losses import CalFocalLoss
-from tests.losses.batches import NAMES, make, random_batch, value_and_grad
+from tests.support.batches import NAMES, make, random_batch, value_and_grad
 
 every_loss = pytest.mark.parametrize("name", NAMES)
 

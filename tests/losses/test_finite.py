@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from losses import AdaFocalLoss, CalFocalLoss, FLSDLoss, FocalLoss, InverseFocalLoss
-from tests.losses.batches import NAMES, from_confidence, make, value_and_grad
+from tests.support.batches import NAMES, from_confidence, make, value_and_grad
 
 GAMMAS = (-2.0, -0.5, -0.2, 0.0, 0.2, 0.5, 0.99, 1.0, 2.0, 3.0, 5.0, 20.0, 1e3, 1e10, 1e20, 1e30)
 MARGINS = tuple(

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from losses import AdaFocalLoss, FLSDLoss, FocalLoss, InverseFocalLoss
-from tests import oracles
-from tests.losses.batches import GAMMAS, from_confidence, random_batch, value_and_grad
+from tests.support import oracles
+from tests.support.batches import GAMMAS, from_confidence, random_batch, value_and_grad
 
 HALF = torch.tensor([[0.0, 0.0]], dtype=torch.float64)  # p = 1/2
 THREE_QUARTERS = torch.tensor([[math.log(3), 0.0]], dtype=torch.float64)

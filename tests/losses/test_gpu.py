@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from losses import AdaFocalLoss
-from tests.losses.batches import NAMES, make, random_batch, value_and_grad
+from tests.support.batches import NAMES, make, random_batch, value_and_grad
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from losses import MMCELoss
-from tests import oracles
-from tests.losses.batches import from_confidence, random_batch, value_and_grad
+from tests.support import oracles
+from tests.support.batches import from_confidence, random_batch, value_and_grad
 
 FORMS = ("code", "formula")
 

@@ -18,7 +18,7 @@ from losses import (
     MMCELoss,
     build,
 )
-from tests.losses.batches import NAMES, make, random_batch, value_and_grad
+from tests.support.batches import NAMES, make, random_batch, value_and_grad
 
 PER_SAMPLE = tuple(name for name in NAMES if name != "mmce")
 every_loss = pytest.mark.parametrize("name", NAMES)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from models import build
-from tests.data.corpora import write_encoder
+from tests.support.corpora import write_encoder
 
 PAD = 3  # not 0, so that a mask of zeros would be seen
 

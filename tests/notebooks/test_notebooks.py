@@ -15,7 +15,7 @@ from experiments import records
 from experiments.grid import Run
 from experiments.records.provenance import ROOT
 from experiments.train import train
-from tests.waiting import HANGS
+from tests.support.waiting import HANGS
 
 RUNS = [Run.make("demo", "digits", "resnet8", method, 0) for method in ("ce", "adafocal")]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

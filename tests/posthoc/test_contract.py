@@ -8,7 +8,7 @@ import torch
 
 from calibration import ece_em, top_label
 from posthoc import CALIBRATORS, build
-from tests.posthoc.cases import SEARCHED, planted
+from tests.support.calibrators import SEARCHED, planted
 
 NAMES = list(CALIBRATORS)
 KEEP_CLASS = [name for name in NAMES if name not in ("vector", "dirichlet")]

@@ -8,7 +8,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from posthoc import EnsembleTemperatureScaling, NLLTemperatureScaling
-from tests.posthoc.cases import planted
+from tests.support.calibrators import planted
 
 
 def squared_error(probability, labels):

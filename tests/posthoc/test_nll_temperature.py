@@ -12,7 +12,7 @@ from sklearn.frozen import FrozenEstimator
 
 from posthoc import EnsembleTemperatureScaling, NLLTemperatureScaling
 from posthoc.search import best_temperature
-from tests.posthoc.cases import SEARCHED, planted
+from tests.support.calibrators import SEARCHED, planted
 
 
 def score(logits, labels, temperature, loss):

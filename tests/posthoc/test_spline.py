@@ -7,7 +7,7 @@ import pytest
 
 from calibration import top_label
 from posthoc import SplineCalibration
-from tests.posthoc.cases import planted
+from tests.support.calibrators import planted
 
 
 def natural_basis(x, knots):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from calibration import ece_em, top_label
 from posthoc import TemperatureScaling
-from tests import oracles
-from tests.posthoc.cases import fit_quietly, planted
+from tests.support import oracles
+from tests.support.calibrators import fit_quietly, planted
 
 END_OF_GRID = (RuntimeWarning, UserWarning)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from posthoc import TemperatureScaling
-from tests import oracles
-from tests.posthoc.cases import fit_quietly, planted
+from tests.support import oracles
+from tests.support.calibrators import fit_quietly, planted
 
 
 def test_predictions_hand_worked():

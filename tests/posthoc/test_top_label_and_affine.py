@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 
 from calibration import top_label
 from posthoc import DirichletCalibration, HistogramBinning, IsotonicCalibration, VectorScaling
-from tests.posthoc.cases import SEARCHED, planted
+from tests.support.calibrators import SEARCHED, planted
 
 
 def test_histogram_binning_by_hand():

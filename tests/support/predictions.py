@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from calibration import ece_debias, ece_em, ece_ew, ece_sweep, mce
-from tests.waiting import HANGS
+from tests.support.waiting import HANGS
 
 SCORES = {
     "ece_ew": ece_ew,

@@ -1,4 +1,4 @@
-"""R3: a disk that fills up in the middle of a write costs nothing that was there before."""
+"""A disk that fills up in the middle of a write costs nothing that was there before."""
 
 import errno
 import json
@@ -15,9 +15,9 @@ from experiments.records import files
 from experiments.records.provenance import ROOT
 from experiments.training import checkpoint
 from experiments.training.session import Session
-from tests.experiments.test_commands import refused
-from tests.experiments.tiny import cli, tiny_run
-from tests.promises.full_disk import leave, small_disk
+from tests.support.commands import refused
+from tests.support.full_disk import leave, small_disk
+from tests.support.runs import cli, tiny_run
 
 # Bytes left on the disk; what is written then takes 200,000.
 FREE = (0, 4096, 8192, 16384, 40960, 65536, 98304, 131072, 163840, 196608)
@@ -64,7 +64,7 @@ def test_a_checkpoint_on_a_full_disk(disk):
         for path in folder.iterdir():
             path.unlink()
         held += 1
-    print(f"R3: {held} of {len(FREE)} full disks left the checkpoint before as it was, and nothing else")
+    print(f"{held} of {len(FREE)} full disks left the checkpoint before as it was, and nothing else")
 
 
 def test_a_disk_that_fills_up_with_the_checkpoint_itself(disk):
@@ -103,7 +103,7 @@ def test_a_record_file_on_a_full_disk(disk, name, write, content):
         refused_for_space(write, disk / name, content)
         (disk / "ballast").unlink()
         assert contents(disk) == before, f"{free} bytes free"
-    print(f"R3: {len(FREE)} of {len(FREE)} full disks left {name} as it was, and nothing else")
+    print(f"{len(FREE)} of {len(FREE)} full disks left {name} as it was, and nothing else")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""R2 and R11: the same seed gives the same bytes, time after time."""
+"""R2 and the same seed gives the same bytes, time after time."""
 
 import csv
 import io
@@ -9,7 +9,7 @@ import torch
 from experiments import records, train
 from experiments.grid import Run
 from experiments.training.session import Session
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
 
 TOPICS = ("epochs=2", "data_options.train_size=100", "data_options.val_size=100", "data_options.test_size=100")
 RUNS = {
@@ -36,7 +36,7 @@ def test_the_same_seed_three_times(tmp_path, name):
         found.append(record(RUNS[name], tmp_path / str(number)))
     first, *others = found
     assert all(other == first for other in others)
-    print(f"R11: {name}: 3 of 3 records have the same bytes")
+    print(f"{name}: 3 of 3 records have the same bytes")
 
 
 def test_another_seed_gives_other_bytes(tmp_path):

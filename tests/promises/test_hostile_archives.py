@@ -1,4 +1,4 @@
-"""R6: hostile archives are refused by name, and put nothing anywhere."""
+"""Hostile archives are refused by name, and put nothing anywhere."""
 
 import gzip
 import hashlib
@@ -15,7 +15,7 @@ from data import DataError
 from data.files.tar import read_tar
 from data.files.tree import ZipTree
 from data.sets import official_cifar
-from tests.data.corpora import add_members, tar_of
+from tests.support.corpora import add_members, tar_of
 
 CONTENT = bytes(range(256)) * 40
 
@@ -139,7 +139,7 @@ def test_hostile_archives(root, read, archives):
         assert [path for path in root.parent.parent.rglob("*") if path.is_file()] == [archive]
         refusals += 1
     assert not Path("/tmp/evil").exists()
-    print(f"R6: {refusals} of {len(archives)} hostile {read.__name__[-3:]} archives refused, 0 files written")
+    print(f"{refusals} of {len(archives)} hostile {read.__name__[-3:]} archives refused, 0 files written")
 
 
 @pytest.mark.parametrize("kind", ["..", "absolute path", "symlink", "hardlink", "device", "pipe", "bomb"])

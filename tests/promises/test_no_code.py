@@ -1,4 +1,4 @@
-"""R5: nothing in a file that is read is ever run, whatever the file says and whoever vouches for it."""
+"""Nothing in a file that is read is ever run, whatever the file says and whoever vouches for it."""
 
 import contextlib
 import io
@@ -19,9 +19,9 @@ from experiments import audit, records, train
 from experiments.records import files, predictions
 from experiments.training import checkpoint
 from models import build
-from tests.data.corpora import write_encoder
-from tests.experiments.test_commands import refused
-from tests.experiments.tiny import cli, tiny_run
+from tests.support.commands import refused
+from tests.support.corpora import write_encoder
+from tests.support.runs import cli, tiny_run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 
@@ -140,7 +140,7 @@ def test_no_checkpoint_but_hostile_ones(tmp_path):
         assert checkpoint.load(tmp_path, lambda text: None) is None
         assert not (tmp_path / "marker").exists()
         refusals += 1
-    print(f"R5: {refusals} of {len(KINDS)} hostile checkpoints refused, nothing was run")
+    print(f"{refusals} of {len(KINDS)} hostile checkpoints refused, nothing was run")
 
 
 def test_training_goes_on_past_a_hostile_checkpoint(tmp_path, capsys):
@@ -167,7 +167,7 @@ def test_in_the_place_of_predictions(tmp_path, capsys):
             _ = records.Record(tmp_path, {}, {"sha256": {path.name: files.sha256(content)}}).predictions["logits"]
         refusals += 1
     assert not (tmp_path / "marker").exists()
-    print(f"R5: {refusals} of {len(KINDS)} hostile predictions refused, nothing was run")
+    print(f"{refusals} of {len(KINDS)} hostile predictions refused, nothing was run")
 
 
 def test_in_the_place_of_cached_arrays_and_images(tmp_path):
@@ -199,7 +199,7 @@ def test_in_the_place_of_an_encoders_weights(tmp_path):
             (folder / name).unlink()
             refusals += 1
     assert not (tmp_path / "marker").exists()
-    print(f"R5: {refusals} of {2 * len(KINDS)} hostile encoders refused, nothing was run")
+    print(f"{refusals} of {2 * len(KINDS)} hostile encoders refused, nothing was run")
 
 
 def test_scores_of_objects_are_refused():

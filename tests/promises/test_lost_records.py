@@ -1,4 +1,4 @@
-"""R14: tables cannot lie: what is lost or damaged is missing from its cell, which then says of how many seeds it is."""
+"""Tables cannot lie: what is lost or damaged is missing from its cell, which then says of how many seeds it is."""
 
 import json
 import random

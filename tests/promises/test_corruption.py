@@ -1,4 +1,4 @@
-"""R4: no damaged checkpoint is trained on: it is named, and the one before it taken."""
+"""No damaged checkpoint is trained on: it is named, and the one before it taken."""
 
 import random
 
@@ -57,7 +57,7 @@ def test_flipped_bits_and_truncations(folder, counts):
     for length in rng.sample(range(len(sound)), num_cuts):
         path.write_bytes(sound[:length])
         cuts += falls_back(folder)
-    print(f"R4: {flips} of {num_flips} bit flips and {cuts} of {num_cuts} truncations detected")
+    print(f"{flips} of {num_flips} bit flips and {cuts} of {num_cuts} truncations detected")
     assert (flips, cuts) == counts
 
 
@@ -72,7 +72,7 @@ def test_both_damaged(folder, counts):
         said = []
         assert checkpoint.load(folder, said.append) is None
         assert [str(path) in line for path, line in zip(paths, said, strict=True)] == [True, True]
-    print(f"R4: {counts[1]} of {counts[1]} pairs of damaged checkpoints refused")
+    print(f"{counts[1]} of {counts[1]} pairs of damaged checkpoints refused")
 
 
 @pytest.mark.parametrize("counts", [QUICK, MANY])
@@ -92,4 +92,4 @@ def test_damaged_sums_load_nothing_wrong(folder, counts):
         path.write_bytes(content)
         loaded = checkpoint.load(folder, lambda text: None)
         assert loaded is None or same(loaded, state(2))
-    print(f"R4: {counts[0]} of {counts[0]} bit flips in {checkpoint.SUMS} loaded nothing wrong")
+    print(f"{counts[0]} of {counts[0]} bit flips in {checkpoint.SUMS} loaded nothing wrong")

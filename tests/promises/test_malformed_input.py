@@ -1,4 +1,4 @@
-"""R13: malformed input is refused in one line that names what is wrong, and never scored or trained on."""
+"""Malformed input is refused in one line that names what is wrong, and never scored or trained on."""
 
 import re
 
@@ -31,7 +31,7 @@ from calibration import (
 from data.__main__ import main as data_main
 from experiments import audit, ood, run, train
 from experiments.grid import Run
-from tests.experiments.tiny import tiny_run
+from tests.support.runs import tiny_run
 
 Z = np.random.default_rng(0).standard_normal((30, 4))
 Y = np.arange(30) % 4
@@ -266,5 +266,5 @@ def test_commands(case, written, capsys, monkeypatch):
 
 def test_there_are_enough_cases():
     refusals = len(COMMANDS)
-    print(f"R13: {len(CALLS)} calls and {refusals} of {len(COMMANDS)} command lines refused in one line")
+    print(f"{len(CALLS)} calls and {refusals} of {len(COMMANDS)} command lines refused in one line")
     assert len(CALLS) + len(COMMANDS) >= 60

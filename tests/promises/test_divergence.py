@@ -1,4 +1,4 @@
-"""R8: NaN and infinity stop a run at once, and poison nothing that it has written."""
+"""NaN and infinity stop a run at once, and poison nothing that it has written."""
 
 import math
 import random
@@ -14,8 +14,8 @@ from experiments.training import checkpoint
 from experiments.training.errors import TrainingDiverged
 from experiments.training.loop import Training
 from experiments.training.session import Session
-from tests.experiments.test_commands import refused
-from tests.experiments.tiny import cli, tiny_run
+from tests.support.commands import refused
+from tests.support.runs import cli, tiny_run
 
 STEPS_AN_EPOCH, EPOCHS = 4, 4  # of the tiny run: 100 images in batches of 32
 PLACES = ("logits", "loss", "parameters", "gradient")
@@ -107,7 +107,7 @@ def test_nan_and_infinity_at_random_steps(tmp_path, place, count):
     rng = random.Random(place)
     for number in range(count):
         diverge(tmp_path / str(number), rng.choice(["ce", "adafocal", "brier", "mmce"]), place, rng)
-    print(f"R8: {count} of {count} injected into the {place} stopped the run within a step; no checkpoint was lost")
+    print(f"{count} of {count} injected into the {place} stopped the run within a step; no checkpoint was lost")
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -1,4 +1,4 @@
-"""R7: a download is complete and verified, or a line that says what to do; tests/data/test_download.py has more."""
+"""A download is complete and verified, or a line that says what to do; tests/data/test_download.py has more."""
 
 import hashlib
 import io
@@ -14,7 +14,7 @@ import pytest
 from data import DataError
 from data.files import download
 from data.files.download import fetch
-from tests.waiting import HANGS, wait_until
+from tests.support.waiting import HANGS, wait_until
 
 CONTENT = b"0123456789abcdef" * 5000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -137,7 +137,7 @@ def test_every_fault_is_one_line_and_leaves_nothing(server, tmp_path, monkeypatc
         assert left(tmp_path) == [], fault
         wait_until(lambda times=times: len(server.requests) >= times)  # a thread notes those that were given up, too
         assert len(server.requests) == times, fault
-    print(f"R7: {len(FAULTS)} of {len(FAULTS)} faults end in one line with the URL and what to do by hand")
+    print(f"{len(FAULTS)} of {len(FAULTS)} faults end in one line with the URL and what to do by hand")
 
 
 def test_every_fault_of_the_first_place_leads_to_the_next(server, tmp_path, monkeypatch):
@@ -152,7 +152,7 @@ def test_every_fault_of_the_first_place_leads_to_the_next(server, tmp_path, monk
         fetch([f"{server.url}/{fault}", f"{server.url}/to-good"], tmp_path / fault, sha256=SHA256)
         assert (tmp_path / fault).read_bytes() == CONTENT
     assert left(tmp_path) == sorted(FAULTS)
-    print(f"R7: {len(FAULTS)} of {len(FAULTS)} faults were got round by the next mirror")
+    print(f"{len(FAULTS)} of {len(FAULTS)} faults were got round by the next mirror")
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_two_processes_at_once_download_once(server, tmp_path):
     assert server.requests == ["good"]
     assert (tmp_path / "f").read_bytes() == CONTENT
     assert left(tmp_path) == ["f"]
-    print("R7: 2 processes at once, 1 download")
+    print("2 processes at once, 1 download")
 
 
 @pytest.mark.slow
@@ -213,4 +213,4 @@ def test_eight_processes_at_once_ten_times(server, tmp_path):
             process.join(HANGS)
         assert [process.exitcode for process in processes] == [0] * 8
     assert server.requests == ["good"] * 10
-    print("R7: 10 times 8 processes at once, 10 downloads")
+    print("10 times 8 processes at once, 10 downloads")
