@@ -27,23 +27,19 @@ OOD := table8 fig6
 .PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts documents bench test test-slow lint format clean
 
 help: ## list the targets
-	@echo "SCALE=demo|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
+	@echo "SCALE=demo|small|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
 	@grep -hE '^[a-zA-Z0-9 $$()_-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/; s/\$$\(TABLES\) \$$\(FIGURES\)/<table or figure>/' | expand -t 24
 	@echo "tables:"; echo "$(TABLES)" | fold -s -w 100 | sed 's/^/    /'
 	@echo "figures:"; echo "$(FIGURES)" | fold -s -w 100 | sed 's/^/    /'
 
 $(TABLES) $(FIGURES): $(READY) ## from run records; at SCALE=demo what is missing is trained first
-ifeq ($(SCALE),demo)
-	@$(PY) -m experiments.run --for $@ --scale demo --runs $(RUNS)
-	@$(if $(filter $@,$(OOD)),$(PY) -m experiments.ood --for $@ --scale demo --runs $(RUNS))
-endif
+	@$(PY) -m experiments.run --for $@ --scale $(SCALE) --runs $(RUNS) --if-tables-train
+	@$(if $(filter $@,$(OOD)),$(PY) -m experiments.ood --for $@ --scale $(SCALE) --runs $(RUNS) --if-tables-train)
 	@$(PY) -m figures $@ --scale $(SCALE) --runs $(RUNS) --out $(OUT)
 
 report: $(READY) ## every table and figure of a scale, and one page with all of them
-ifeq ($(SCALE),demo)
-	@$(PY) -m experiments.run --for all --scale demo --runs $(RUNS)
-	@$(PY) -m experiments.ood --for $(firstword $(OOD)) --scale demo --runs $(RUNS)
-endif
+	@$(PY) -m experiments.run --for all --scale $(SCALE) --runs $(RUNS) --if-tables-train
+	@$(PY) -m experiments.ood --for $(firstword $(OOD)) --scale $(SCALE) --runs $(RUNS) --if-tables-train
 	@$(PY) -m figures.report --scale $(SCALE) --runs $(RUNS) --out $(OUT)
 
 all: report ## the same

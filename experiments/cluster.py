@@ -1,4 +1,4 @@
-"""Write a shell script for every dataset-model pair of the paper: `python -m experiments.cluster` (`make scripts`).
+"""Write a script for every dataset-model pair of `small` and `paper`: `python -m experiments.cluster`.
 
 `sbatch` runs such a script as a job array, `bash` runs it from top to bottom. The runs come from the grid that the
 tables and figures use, the user's own `#SBATCH` lines from `scripts/cluster.sh`; `scripts/common.sh` does the work.
@@ -47,19 +47,19 @@ def scripts(options: list[str]) -> dict[str, str]:
     Args:
         options: `#SBATCH` lines that stand in all of them.
     """
-    every = grid.runs_of("all", "paper")
     texts = {}
-    for dataset, model in SCALES["paper"].pairs:
-        name = f"{dataset}_{model}"
-        texts[f"{name}.sh"] = _table_script(name, dataset, model, "paper", options)
-        runs = [run for run in every if (run.dataset, run.model) == (dataset, model)]
+    cells = [(name, *pair) for name in ("small", "paper") for pair in SCALES[name].pairs]
+    for scale, dataset, model in cells:
+        name = f"{dataset}_{model}" if scale == "paper" else f"{scale}_{dataset}_{model}"
+        texts[f"{name}.sh"] = _table_script(name, dataset, model, scale, options)
+        runs = [run for run in grid.runs_of("all", scale) if (run.dataset, run.model) == (dataset, model)]
         extra = [run for run in runs if run.method not in TABLE_METHODS or run.overrides]
         if extra:
             lines = "\n".join(f'  "{_line(run)}"' for run in extra)
             title = f"{model} on {dataset}: {len(extra)} runs of figures and ablations that no table has."
             listed = f"RUNS_OF_PAIR=(\n{lines}\n)"
             texts[f"{name}_extra.sh"] = _text(
-                f"{name}_extra", title, "paper", dataset, model, listed, len(extra), options
+                f"{name}_extra", title, scale, dataset, model, listed, len(extra), options
             )
     # for trying a cluster out: seconds a run, no data to fetch, no GPU
     texts["demo_digits_resnet8.sh"] = _table_script("demo_digits_resnet8", "digits", "resnet8", "demo", [])
@@ -83,8 +83,7 @@ def _text(
 ) -> str:
     lines = "".join(f"{option}\n" for option in options)
     # said aloud: where the driver is too old for torch's CUDA, a job shall not take weeks on the CPU
-    device = "cpu" if scale == "demo" else "cuda"
-    head = f"SCALE=${{SCALE:-{scale}}}\nDEVICE=${{DEVICE:-{device}}}\nDATASET={dataset}\nMODEL={model}"
+    head = f"SCALE=${{SCALE:-{scale}}}\nDEVICE=${{DEVICE:-{SCALES[scale].device}}}\nDATASET={dataset}\nMODEL={model}"
     head += f"\nQUICK_SEEDS={SCALES['quick'].seeds}"
     return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
 

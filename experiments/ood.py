@@ -86,6 +86,7 @@ def _arguments() -> argparse.ArgumentParser:
         help=f"{sets}; or a folder of images (default: what the paper's table has for the dataset)",
     )
     parser.add_argument("--again", action="store_true", help="score sets again that the record has")
+    scales.add_if_tables_train(parser)
     add_session_options(parser)
     return parser
 
@@ -102,6 +103,8 @@ def main(arguments: list[str] | None = None) -> int:
                 if value is not None:
                     raise ValueError(f"--for takes all runs of {options.name}: leave {option} out")
             runs = grid.runs_of(options.name, options.scale)
+            if scales.is_left_to_the_user(options):
+                return 0
             for dataset in dict.fromkeys(run.dataset for run in runs):
                 sets_of(dataset, options.ood)
             _evaluate_all(runs, options)

@@ -199,6 +199,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="runs trained at once, on all GPUs in turn (default: one a core with --scale demo, else one)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the runs that are missing and their commands")
+    scales.add_if_tables_train(parser)
     add_session_options(parser)
     return parser
 
@@ -212,6 +213,8 @@ def main(arguments: list[str] | None = None) -> int:
         options.device = pick_device(options.device)
         options.scale = scales.resolve(options)
         wanted = grid.runs_of(options.name, options.scale)
+        if scales.is_left_to_the_user(options):
+            return 0
         if options.seeds is not None:
             if options.seeds < 1:
                 raise ValueError(f"--seeds must be >= 1, got {options.seeds}")

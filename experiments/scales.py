@@ -31,6 +31,7 @@ class Scale:
         extra_datasets: that can be trained, beside those of `pairs`.
         stand_ins: pairs of its own in place of the paper's, where an experiment names some; {}: the paper's own.
         trains: whether a table trains what it lacks.
+        device: that the cluster's scripts ask for.
     """
 
     what: str
@@ -41,6 +42,7 @@ class Scale:
     extra_datasets: tuple[str, ...] = ()
     stand_ins: dict[Pair, Pair] = field(default_factory=dict)
     trains: bool = False
+    device: str = "cuda"
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -79,6 +81,22 @@ SCALES: dict[str, Scale] = {
             ("tiny-imagenet", "resnet50"): ("topics", "bert-mini"),
         },
         trains=True,
+        device="cpu",
+    ),
+    "small": Scale(
+        "real CIFAR-10 images and small nets, hours on a CPU",
+        pairs=(("cifar10", "resnet8"), ("cifar10", "wrn10-2")),
+        seeds=3,
+        few_seeds=1,
+        stand_ins={
+            ("cifar10", "resnet50"): ("cifar10", "resnet8"),
+            ("cifar10", "resnet110"): ("cifar10", "resnet8"),
+            ("cifar10", "wrn26-10"): ("cifar10", "wrn10-2"),
+            ("cifar100", "resnet50"): ("cifar10", "resnet8"),
+            ("cifar100", "wrn26-10"): ("cifar10", "wrn10-2"),
+            ("tiny-imagenet", "resnet50"): ("cifar10", "resnet8"),
+        },
+        device="cpu",
     ),
     "quick": Scale(
         "the paper's data and models, a fifth of its epochs",
@@ -100,6 +118,21 @@ def add_option(parser) -> None:
     """`--scale`, which `resolve` gives its default."""
     names = "; ".join(f"{name}: {scale.what}" for name, scale in SCALES.items())
     parser.add_argument("--scale", help=f"{names} (default: the dataset's smallest, else {default()})")
+
+
+def add_if_tables_train(parser) -> None:
+    """`--if-tables-train`, which `is_left_to_the_user` reads; make gives it."""
+    parser.add_argument(
+        "--if-tables-train",
+        action="store_true",
+        help=f"do nothing but at a scale whose tables train what they lack "
+        f"({', '.join(name for name, scale in SCALES.items() if scale.trains)})",
+    )
+
+
+def is_left_to_the_user(options) -> bool:
+    """Whether a table of the options' scale, which is resolved, must not train."""
+    return options.if_tables_train and not SCALES[options.scale].trains
 
 
 def resolve(options) -> str:

@@ -58,7 +58,7 @@ def test_no_circle():
         visit(module, ())
 
 
-@pytest.mark.parametrize("package", ("losses", "calibration", "posthoc"))
+@pytest.mark.parametrize("package", ["losses", "calibration", "posthoc"])
 def test_the_library_knows_no_files_and_no_command_lines(package):
     for module, path in MODULES.items():
         if module.split(".")[0] == package:

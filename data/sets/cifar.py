@@ -29,6 +29,7 @@ def load(
     seed: int,
     download: bool,
     *,
+    train_size: int | None = None,
     val_size: int = 5000,
     crop_padding: int = 4,
     flip: bool = True,
@@ -45,17 +46,18 @@ def load(
         root: the data root.
         seed: of the train/val split.
         download: fetch the official archive if nothing is there.
+        train_size: of the training images that are not held out, so many, uniformly; None: all.
         val_size: training images held out, uniformly.
         crop_padding: zero pixels around a training image before the random crop; 0: no crop.
         flip: mirror training images with probability 1/2.
 
     Raises:
         DataError: missing or broken files.
-        ValueError: `val_size` not below the number of training images.
+        ValueError: `val_size` not below the number of training images, or `train_size` above what it leaves.
     """
     parts, classes = _read(name, root, download)
     images, labels = parts["train"]
-    train, val = uniform(len(labels), val_size, seed)
+    train, val = uniform(len(labels), val_size, seed, train_size)
     scale = FACTS[name].mean, FACTS[name].std
     return Splits(
         ArraySplit(images[train], labels[train], classes, *scale, train, crop_padding, flip),

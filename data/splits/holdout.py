@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 
-def uniform(num_samples: int, val_size: int, seed: int) -> tuple[Tensor, Tensor]:
+def uniform(num_samples: int, val_size: int, seed: int, train_size: int | None = None) -> tuple[Tensor, Tensor]:
     """Hold out a uniform sample: the head of a shuffled list, as in the code of Mukhoti et al. 2020.
 
     Over the official sample order of CIFAR this gives their very split for the same seed.
@@ -14,17 +14,21 @@ def uniform(num_samples: int, val_size: int, seed: int) -> tuple[Tensor, Tensor]
         num_samples: N.
         val_size: samples to hold out, in [1, N - 1].
         seed: >= 0.
+        train_size: samples to train on, in [1, N - val_size]; None takes all that are not held out.
 
     Returns:
         Indices of the training and of the held-out samples, int64, each ascending.
 
     Raises:
-        ValueError: `val_size` out of range.
+        ValueError: a size out of range.
     """
     check_size("val_size", val_size, num_samples)
+    if train_size is not None:
+        check_size("train_size", train_size, num_samples - val_size + 1)
+    end = None if train_size is None else val_size + train_size
     # The legacy generator: its stream is frozen by NumPy, and it is the one their code uses.
     order = torch.from_numpy(np.random.RandomState(seed).permutation(num_samples))
-    return order[val_size:].sort().values, order[:val_size].sort().values
+    return order[val_size:end].sort().values, order[:val_size].sort().values
 
 
 def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor]:

@@ -25,7 +25,7 @@ def write_config(training: Training) -> None:
         "pretrained_sha256": training.pretrained_sha256,
         "parameters": sum(p.numel() for p in training.model.parameters()),
         "environment": environment(training.device)
-        | {"processes": training.world.size, "precision": training.speed.precision},
+        | {"processes": training.world.size, "precision": training.speed.precision, "layout": "channels_last"},
     }
     if training.world.writes:
         files.write_json(training.folder / records.CONFIG, config)

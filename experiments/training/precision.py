@@ -1,8 +1,8 @@
 """How a run computes: precision, memory layout, compilation. What it computes does not depend on it, but for rounding.
 
-On the CPU all of it is plain float32. On a GPU the forward pass runs in bfloat16 (parameters, the loss, the optimizer
-and every score stay float32) on channels-last images, the optimizer is one fused kernel, and nothing within an epoch
-waits for the GPU.
+Images are channels-last. On the CPU all is plain float32. On a GPU the forward pass runs in bfloat16 (parameters, the
+loss, the optimizer and every score stay float32), the optimizer is one fused kernel, and nothing within an epoch waits
+for the GPU.
 """
 
 import os
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from experiments.training.distributed import ALONE, World
 
+LAYOUT = torch.channels_last  # of images and convolutions: the faster one on every processor that was tried
 PRECISIONS = ("auto", "float32", "tf32", "bf16")
 
 
@@ -23,14 +24,12 @@ class Speed:
 
     Attributes:
         precision: "float32", "tf32" (matrix products of float32 in TF32; GPU only) or "bf16" (autocast).
-        channels_last: images and convolutions in NHWC order.
         compiled: whether the model is compiled.
         device: "cpu" or "cuda".
         one_shape: whether nearly all batches have the same shape.
     """
 
     precision: str
-    channels_last: bool
     compiled: bool
     device: str
     one_shape: bool = True
@@ -41,7 +40,7 @@ class Speed:
 
     def layout(self, model: nn.Module) -> nn.Module:
         """The model in the memory layout it trains in."""
-        return model.to(memory_format=torch.channels_last) if self.channels_last else model
+        return model.to(memory_format=LAYOUT)
 
     def compile(self, model: nn.Module) -> nn.Module:
         """The model as steps call it; it shares its parameters with `model`.
@@ -53,8 +52,8 @@ class Speed:
 
     def inputs(self, inputs: Tensor) -> Tensor:
         """A batch's inputs in the model's layout."""
-        images = self.channels_last and isinstance(inputs, Tensor) and inputs.ndim == 4
-        return inputs.contiguous(memory_format=torch.channels_last) if images else inputs
+        images = isinstance(inputs, Tensor) and inputs.ndim == 4
+        return inputs.contiguous(memory_format=LAYOUT) if images else inputs
 
 
 def choose(
@@ -95,7 +94,7 @@ def choose(
         torch.use_deterministic_algorithms(deterministic)
         if deterministic:
             os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS otherwise varies, and torch refuses it
-    return Speed(precision, cuda, compiled, device.type, one_shape)
+    return Speed(precision, compiled, device.type, one_shape)
 
 
 def to_cpu(*tensors: Tensor) -> list[Tensor]:

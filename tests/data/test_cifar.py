@@ -43,6 +43,17 @@ def test_split_is_disjoint_uniform_and_fixed_by_its_seed(cifar_root):
     assert fingerprints(cifar_root) == fingerprints(cifar_root, seed=0) != fingerprints(cifar_root, seed=1)
 
 
+def test_a_part_of_the_training_images(cifar_root):
+    whole, part = (load("cifar10", root=cifar_root, val_size=6, train_size=size) for size in (None, 5))
+    assert (len(part.train), part.val.fingerprint) == (5, whole.val.fingerprint)
+    assert part.test.fingerprint == whole.test.fingerprint
+    order = np.random.RandomState(0).permutation(len(whole.train) + 6)
+    left = sorted(order[6:])  # the official place of each training image
+    assert torch.equal(part.train.images, whole.train.images[[left.index(i) for i in sorted(order[6:11])]])
+    with pytest.raises(ValueError, match="train_size must be at least 1 and below"):
+        load("cifar10", root=cifar_root, val_size=6, train_size=len(whole.train) + 1)
+
+
 def test_only_training_images_are_augmented(cifar_root):
     splits = load("cifar10", root=cifar_root, val_size=6)
     assert (splits.train.crop_padding, splits.train.flip) == (4, True)

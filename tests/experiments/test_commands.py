@@ -12,6 +12,7 @@ import torch
 from experiments import records, run, train
 from experiments.grid import Run
 from experiments.records.provenance import ROOT
+from experiments.scales import SCALES
 from experiments.training.session import Session
 from tests.support.commands import refused
 from tests.support.runs import FAST, cli, tiny_run
@@ -25,7 +26,7 @@ NAMES = {"--dataset": "digits", "--model": "resnet8", "--method": "ce", "--scale
         ({"--dataset": "mnist"}, "unknown dataset 'mnist': choose from"),
         ({"--model": "vgg"}, "unknown model 'vgg': choose from"),
         ({"--method": "focal"}, "unknown method 'focal': choose from ce, brier"),
-        ({"--scale": "huge"}, "unknown scale 'huge': choose from demo, quick, paper"),
+        ({"--scale": "huge"}, f"unknown scale 'huge': choose from {', '.join(SCALES)}"),
         ({"--scale": "paper"}, "dataset 'digits' has no recipe at scale 'paper': choose from cifar10"),
         ({"--model": "resnet50"}, "model 'resnet50' has no form for 'digits'; it fits cifar10, "),
         ({"--seed": "-1"}, "seed must be >= 0, got -1"),

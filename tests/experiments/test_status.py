@@ -160,7 +160,7 @@ def test_overridden_runs_are_summed_up(runs, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--scale", "huge"], "error: unknown scale 'huge': choose from demo, quick, paper\n"),
+        (["--scale", "huge"], f"error: unknown scale 'huge': choose from {', '.join(SCALES)}\n"),
         (["--for", "table99"], "error: unknown table or figure 'table99': choose from table1, "),
     ],
 )

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# wrn10-2 on cifar10: the 18 runs of the tables, 6 methods x 3 seeds.
+# Written by `make scripts`; options for all scripts are in cluster.sh.
+#   sbatch experiments/scripts/small_cifar10_wrn10-2.sh   from the checkout: a job array, a run a task
+#   bash experiments/scripts/small_cifar10_wrn10-2.sh     one run after the other; options of experiments.train may follow
+#SBATCH --job-name=small_cifar10_wrn10-2
+#SBATCH --array=0-17
+#SBATCH --output=small_cifar10_wrn10-2_%A_%a.log
+#SBATCH --open-mode=append
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-gpu=8
+#SBATCH --mem-per-gpu=32G
+#SBATCH --time=24:00:00
+SCALE=${SCALE:-small}
+DEVICE=${DEVICE:-cpu}
+DATASET=cifar10
+MODEL=wrn10-2
+QUICK_SEEDS=3
+METHODS=(ce brier mmce ls flsd53 adafocal)
+SEEDS=(0 1 2)
+source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"
