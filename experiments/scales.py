@@ -32,6 +32,7 @@ class Scale:
         stand_ins: pairs of its own in place of the paper's, where an experiment names some; {}: the paper's own.
         trains: whether a table trains what it lacks.
         device: that the cluster's scripts ask for.
+        core_hours: of a run of a pair, on one thread of a quiet CPU with AVX-512; {}: not for a CPU.
     """
 
     what: str
@@ -43,6 +44,7 @@ class Scale:
     stand_ins: dict[Pair, Pair] = field(default_factory=dict)
     trains: bool = False
     device: str = "cuda"
+    core_hours: dict[Pair, float] = field(default_factory=dict)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -97,6 +99,7 @@ SCALES: dict[str, Scale] = {
             ("tiny-imagenet", "resnet50"): ("cifar10", "resnet8"),
         },
         device="cpu",
+        core_hours={("cifar10", "resnet8"): 0.45, ("cifar10", "wrn10-2"): 0.3},
     ),
     "quick": Scale(
         "the paper's data and models, a fifth of its epochs",

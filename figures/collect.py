@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments import grid, records
 from experiments.grid import Column, Experiment, Run
 from experiments.records import Record, RecordError
+from experiments.scales import SCALES
 
 Find = Callable[[Run], Record | None]
 
@@ -141,5 +142,7 @@ def how_to_train(collection: Collection) -> str:
     for (dataset, model), methods in pairs.items():
         command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
         what = "; ".join(f"{method} seed {','.join(map(str, seeds))}" for method, seeds in methods.items())
+        if hours := SCALES[collection.scale].core_hours.get((dataset, model)):
+            what += f"; about {hours * sum(map(len, methods.values())):.1f} core-hours"
         lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from experiments.grid import Run
 from experiments.records import files
 from experiments.scales import SCALES
 from figures import style
+from figures.collect import collect, how_to_train
 from figures.command import main
 from figures.tables import TABLES, calibrated, error_bars
 from figures.tables.render import html_tables, latex, markdown
@@ -103,6 +104,14 @@ def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
 
     for name in CALIBRATORS:
         assert calibrated.ece_em_after(name)(record) < 0.75 * raw, name
+
+
+def test_a_missing_run_of_a_small_net_says_how_long_it_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "none")
+    hint = how_to_train(collect("fig1", "small", tmp_path))
+    hours = 5 * SCALES["small"].core_hours["cifar10", "resnet8"]
+    assert f"flsd53 seed 0; about {hours:.1f} core-hours" in hint
+    assert "core-hours" not in how_to_train(collect("fig1", "paper", tmp_path))
 
 
 def test_runs_without_scores_are_named_with_the_command_that_adds_them(runs, tmp_path, capsys):
