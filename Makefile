@@ -24,7 +24,7 @@ FIGURES := fig1 fig2 fig3 fig4 fig5 fig6 fig7 fig8 fig9 fig10 fig11 fig12 fig13 
 OOD := table8 fig6
 
 .DEFAULT_GOAL := help
-.PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts documents bench test test-slow lint format clean
+.PHONY: help all report $(TABLES) $(FIGURES) notebooks status scripts documents gammas bench test test-slow lint format clean
 
 help: ## list the targets
 	@echo "SCALE=demo|small|quick|paper (now $(SCALE)); records under $(RUNS)/, output under $(OUT)/$(SCALE)/"
@@ -56,6 +56,9 @@ scripts: $(READY) ## write the cluster's scripts anew, after a change of experim
 
 documents: $(READY) ## the measured parts of README.md, and RESULTS.md, from the published records
 	@$(PY) -m figures.documents
+
+gammas: $(READY) ## the final gammas of every run of AdaFocal, in one CSV
+	@$(PY) -m figures.gammas --runs $(RUNS) --out $(OUT)
 
 bench: $(READY_DEV) ## time losses, scores, calibrators and training: ratios, beside what is allowed
 	@OMP_NUM_THREADS=1 $(PY) -m experiments.bench --out $(OUT)
