@@ -10,6 +10,7 @@ from calibration.diagram import reliability_diagram
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
 from calibration.proper import brier_score, nll
 from calibration.scores import SCORES, Score, summary
+from calibration.smooth import smooth_ece
 
 __all__ = [
     "SCORES",
@@ -30,6 +31,7 @@ __all__ = [
     "mce",
     "nll",
     "reliability_diagram",
+    "smooth_ece",
     "summary",
     "top_label",
 ]

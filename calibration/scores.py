@@ -13,6 +13,7 @@ from calibration.checks import as_labels, as_scores
 from calibration.confidence import top_label
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
 from calibration.proper import brier_score, nll
+from calibration.smooth import smooth_ece
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ SCORES: dict[str, Score] = {
     "ece_debias": Score(ece_debias, "ECE_DEBIAS", PERCENT),
     "ece_sweep_ew": Score(partial(ece_sweep, binning="ew"), "ECE_SWEEP, equal width", PERCENT),
     "ece_sweep_em": Score(partial(ece_sweep, binning="em"), "ECE_SWEEP, equal mass", PERCENT),
+    "smooth_ece": Score(smooth_ece, "smooth ECE", PERCENT),
     "mce": Score(mce, "MCE", PERCENT),
     "classwise_ece": Score(classwise_ece, "classwise ECE", PERCENT),
 }

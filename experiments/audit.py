@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         notes = (
             f"{options.predictions.name}: {n:,} samples, {k} classes. {options.num_bins} bins; 95 % intervals by "
             f"bootstrap, {options.resamples:,} resamples, seed {options.seed}: an ECE's starts at 0 where a calibrated "
-            "model may have its value, and the MCE has none."
+            "model may have its value, and the MCE and the smooth ECE have none."
         )
         tables = [("Scores", ["score", "value", "95 % interval"], score_rows(intervals))]
         pictures = {"as given": _picture(*top_label(*test), options.num_bins)} if options.out else {}

@@ -89,16 +89,16 @@ def write_npz(path: Path, arrays: dict[str, np.ndarray]) -> str:
 
 
 def csv_text(rows: Iterable[dict], header: bool = True) -> str:
-    """Rows of equal keys as CSV; floats in full, NaN as an empty cell."""
+    """Rows as CSV, with the columns of all of them; floats in full, NaN and what a row lacks as an empty cell."""
     rows = list(rows)
     if not rows:
         return ""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
     if header:
-        writer.writerow(rows[0])
+        writer.writeheader()
     for row in rows:
-        writer.writerow("" if value != value else value for value in row.values())
+        writer.writerow({name: "" if value != value else value for name, value in row.items()})
     return text.getvalue()
 
 
@@ -111,7 +111,11 @@ class CsvLog:
         write_bytes(self.path, csv_text(self.rows).encode())
 
     def extend(self, rows: list[dict]) -> None:
-        """Append rows."""
+        """Append rows; columns that are new, since older code wrote the rows before, stand in all of them then."""
+        if self.rows and any(row.keys() != self.rows[0].keys() for row in rows):
+            self.rows += rows
+            write_bytes(self.path, csv_text(self.rows).encode())
+            return
         try:
             with self.path.open("a") as file:
                 file.write(csv_text(rows, header=not self.rows))

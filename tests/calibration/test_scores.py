@@ -4,7 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from calibration import brier_score, classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce, nll, summary, top_label
+from calibration import (
+    brier_score,
+    classwise_ece,
+    ece_debias,
+    ece_em,
+    ece_ew,
+    ece_sweep,
+    mce,
+    nll,
+    smooth_ece,
+    summary,
+    top_label,
+)
 from calibration.confidence import softmax
 from tests.support import oracles
 from tests.support.predictions import random_logits
@@ -109,6 +121,7 @@ def test_summary_is_every_score_by_its_name():
         "ece_debias": ece_debias(confidence, correct, 10),
         "ece_sweep_ew": ece_sweep(confidence, correct, binning="ew"),
         "ece_sweep_em": ece_sweep(confidence, correct, binning="em"),
+        "smooth_ece": smooth_ece(confidence, correct),
         "mce": mce(confidence, correct, 10),
         "classwise_ece": classwise_ece(logits, labels, 10),
     }

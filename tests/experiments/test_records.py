@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from experiments import records
-from experiments.records import RecordError
+from experiments.records import RecordError, files
 from experiments.train import train
 from experiments.training.session import Session
 from tests.support.records import edit
@@ -115,3 +115,11 @@ def test_own_records_of_different_data_are_refused(tmp_path):
     found = dict([of_data(tmp_path / "runs", 0, "a"), of_data(tmp_path / "runs", 1, "b")])
     with pytest.raises(RecordError, match=r"runs/seed0 and .*runs/seed1 were made from different data"):
         records.of_one_data_set(found)
+
+
+def test_rows_of_newer_code_bring_their_columns(tmp_path):
+    log = files.CsvLog(tmp_path / "history.csv", [{"epoch": 1, "error": 0.5}])
+    log.extend([{"epoch": 2, "error": 0.4, "smooth_ece": 0.1}])
+    log.extend([{"epoch": 3, "error": 0.3, "smooth_ece": float("nan")}])
+    assert (tmp_path / "history.csv").read_text() == "epoch,error,smooth_ece\n1,0.5,\n2,0.4,0.1\n3,0.3,\n"
+    assert files.csv_text(log.rows) == (tmp_path / "history.csv").read_text()
