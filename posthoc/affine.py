@@ -1,7 +1,9 @@
 """Affine maps of the logits, fitted by likelihood: vector scaling and Dirichlet calibration."""
 
+import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,9 +13,10 @@ from torch import Tensor
 
 from calibration import top_label
 from calibration.checks import as_labels, as_scores
-from posthoc.base import Calibrator
+from posthoc.base import Calibrator, telling
 
 MAX_STEPS = 3000
+NO_CHANCE = math.log(1e-12)  # what the map is given in place of the -inf of a class that a sample cannot have
 
 
 class AffineCalibrator(Calibrator):
@@ -60,14 +63,19 @@ class AffineCalibrator(Calibrator):
             ValueError: as `calibration.top_label`.
         """
         features = self.features(as_scores(val_logits).cpu())
-        labels = as_labels(val_labels, *features.shape)
+        features, labels = telling(features, as_labels(val_labels, *features.shape))
         start = self.identity(features.shape[1])
         size = start.numel()
+        if len(features) == 0:
+            self.weight_, self.bias_ = start.numpy(), np.zeros(features.shape[1])
+            return self
+
+        mapped = self._map(features)
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
             x = torch.from_numpy(x).requires_grad_()
             weight, bias = x[:size].view_as(start), x[size:]
-            value = F.cross_entropy(self.apply(features, weight, bias), labels) + self.l2 * self.penalty(weight)
+            value = F.cross_entropy(mapped(weight, bias), labels) + self.l2 * self.penalty(weight)
             return value.item(), torch.autograd.grad(value, x)[0].numpy()
 
         x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")]).numpy()
@@ -90,11 +98,26 @@ class AffineCalibrator(Calibrator):
         Raises:
             ValueError: as `calibration.top_label`; another number of classes than in `fit`.
         """
+        return torch.softmax(self._new_logits(logits), dim=1).numpy()
+
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 logarithms of `predict_proba`."""
+        return torch.log_softmax(self._new_logits(logits), dim=1).numpy()
+
+    def _new_logits(self, logits) -> Tensor:
         weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
         logits = as_scores(logits).cpu()
         if logits.shape[1] != len(bias):
             raise ValueError(f"fitted to {len(bias)} classes, got logits of {logits.shape[1]}")
-        return torch.softmax(self.apply(self.features(logits), weight, bias), dim=1).numpy()
+        return self._map(self.features(logits))(weight, bias)
+
+    def _map(self, features: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """The new logits of some features as a function of weight and bias; a class that cannot be stays so."""
+        impossible = torch.isneginf(features)
+        if not impossible.any():
+            return lambda weight, bias: self.apply(features, weight, bias)
+        filled = features.masked_fill(impossible, NO_CHANCE)
+        return lambda weight, bias: self.apply(filled, weight, bias).masked_fill(impossible, -torch.inf)
 
     def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
         """Confidence [N] float64 and correctness [N] bool of the classes that the new probabilities predict."""
