@@ -22,8 +22,8 @@ def best_temperature(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> f
         loss: "nll", or "squared" for the squared error summed over classes.
 
     Returns:
-        T within `BOUNDS`; 1 where no T is better, or there is no sample. Warns (RuntimeWarning) where a bound is as good
-        as any T.
+        T within `BOUNDS`; 1 where no T is better, or there is no sample. Warns (RuntimeWarning) where a bound is as
+        good as any T.
     """
     if len(logits) == 0:
         return 1.0
