@@ -14,6 +14,7 @@ from calibration.scores import summary
 
 CHUNK = 2**23  # weights drawn at a time
 PLAIN = ("error", "nll", "brier")  # means over samples
+NO_WIDTH = 1e-12  # of resamples that do not differ
 MULTIPLES = np.linspace(0, 4, 41)  # of the observed gaps, that intervals of binned scores are looked for in
 
 
@@ -43,7 +44,10 @@ def bootstrap(
 ) -> dict[str, Interval]:
     """Bootstrap intervals of the scores of one set of predictions.
 
-    Error, NLL and Brier score are means: theirs is the basic interval (2 v - q_high, 2 v - q_low) of the score v of the
+    The error is a share of N samples: its interval is the exact one (Clopper and Pearson 1934), which has a width where
+    no sample, or every one, is wrong.
+
+    NLL and Brier score are means: theirs is the basic interval (2 v - q_high, 2 v - q_low) of the score v of the
     samples and the resamples' quantiles.
 
     A binned score counts the noise of every bin as a gap, and a resample counts it twice. So theirs inverts a test: for
@@ -53,6 +57,7 @@ def bootstrap(
     may lie above it. In 300 simulations of each of seven models (1,000 or 4,000 samples, 10 or 20 classes, true ECE of
     0, 6, 7 and 15 %) 87 % or more of the nominal 95 % intervals held the truth, of all but the sweeps 88 % or more.
     Bins stay those of the whole sample. The MCE has no interval: the largest gap is often that of a bin of few samples.
+    Nor has a score whose resamples cannot differ, as those of a single sample.
 
     Args:
         logits: [N, K] floating point (probabilities with `from_logits=False`).
@@ -93,8 +98,10 @@ def bootstrap(
     for name, value in values.items():
         if not np.isfinite(value):  # the NLL of a label of probability 0
             intervals[name] = Interval(value, value, value)
-        elif name == "mce" or not any(resampled[name]):  # or a score that no means of features give
-            intervals[name] = Interval(value, np.nan, np.nan)
+        elif name == "error":
+            intervals[name] = Interval(value, *_exact(round(value * n), n, level))
+        elif name == "mce" or not any(resampled[name]) or _do_not_differ(resampled[name][as_observed]):
+            intervals[name] = Interval(value, np.nan, np.nan)  # or a score that no means of features give
         elif name in PLAIN:
             low, high = np.quantile(np.concatenate(resampled[name][as_observed]), tails)
             top = {"nll": np.inf, "brier": 2.0}.get(name, 1.0)
@@ -105,6 +112,17 @@ def bootstrap(
             first, last = _reaches(value, high, truth), _reaches(value, low, truth)
             intervals[name] = Interval(value, min(first, value), min(max(last, value), 1.0))
     return intervals
+
+
+def _exact(wrong: int, n: int, level: float) -> tuple[float, float]:
+    from scipy.stats import binomtest  # takes a second to import
+
+    low, high = binomtest(wrong, n).proportion_ci(level)
+    return float(low), float(high)
+
+
+def _do_not_differ(found: list[np.ndarray]) -> bool:
+    return np.ptp(np.concatenate(found)) <= NO_WIDTH
 
 
 def _reaches(value: float, quantiles: np.ndarray, truth: np.ndarray) -> float:

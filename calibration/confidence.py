@@ -25,7 +25,7 @@ def top_confidence(logits: torch.Tensor, temperatures=(1.0,)) -> np.ndarray:
     taken in chunks that stay in cache while every temperature passes over them.
 
     Args:
-        logits: [N, K] float64, finite.
+        logits: [N, K] float64, finite or -inf, one finite in every row.
         temperatures: the R temperatures, each > 0.
 
     Returns:
@@ -57,7 +57,8 @@ def top_label(logits, labels, from_logits: bool = True) -> tuple[np.ndarray, np.
         confidence [N] float64 in [1/K, 1] and correct [N] bool. Of equal highest logits the first class is predicted.
 
     Raises:
-        ValueError: shapes that disagree, NaN or infinite logits, labels that are no integers in [0, K).
+        ValueError: shapes that disagree, NaN or infinite logits (-inf is taken, for a class that a sample cannot have),
+            labels that are no integers in [0, K); see `checks` for the forms of labels and probabilities taken.
     """
     scores = as_scores(logits, from_logits)
     labels = as_labels(labels, *scores.shape, device=scores.device)

@@ -10,7 +10,8 @@ def nll(logits, labels, from_logits: bool = True) -> float:
     """Mean negative log-likelihood of the labels, in nats.
 
     Args:
-        logits: [N, K] floating point (probabilities with `from_logits=False`; a label of probability 0 gives infinity).
+        logits: [N, K] floating point (probabilities with `from_logits=False`); a label of logit -inf or probability 0
+            gives infinity.
         labels: [N] integers in [0, K).
         from_logits: apply the softmax, in float64.
 
@@ -23,7 +24,8 @@ def nll(logits, labels, from_logits: bool = True) -> float:
     scores = as_scores(logits, from_logits)
     labels = as_labels(labels, *scores.shape, device=scores.device)
     own = scores.gather(1, labels[:, None])[:, 0]
-    return float((torch.logsumexp(scores, dim=1) - own).mean() if from_logits else -own.log().mean())
+    loss = torch.logsumexp(scores, dim=1) - own if from_logits else -own.log()
+    return max(0.0, float(loss.mean()))  # nor -0.0
 
 
 def brier_score(logits, labels, from_logits: bool = True) -> float:

@@ -31,8 +31,8 @@ class Unit:
     digits: int
 
     def text(self, value: float) -> str:
-        """A score as it is shown."""
-        return f"{self.factor * value:.{self.digits}f}"
+        """A score as it is shown, without a sign where it rounds to 0."""
+        return f"{self.factor * value:z.{self.digits}f}"
 
 
 PERCENT, NATS, NUMBER = Unit("%", 100, 2), Unit("nats", 1, 4), Unit("", 1, 4)

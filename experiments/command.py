@@ -10,13 +10,24 @@ from pathlib import Path
 
 import torch
 
+from data.files.terminal import print_what_can_be
+
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
 INTERRUPTED = 130  # exit status after Ctrl-C
 PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
 
 
+def a_path(text: str) -> Path:
+    """A path of the command line. Shells leave the ~ of --runs=~/runs alone."""
+    return Path(text).expanduser()
+
+
 def until_nobody_reads(main: Callable[[], int]) -> int:
-    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it."""
+    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it.
+
+    What the terminal or log cannot show becomes a question mark there.
+    """
+    print_what_can_be()
     try:
         status = main()
         sys.stdout.flush()

@@ -1,7 +1,9 @@
 """Affine maps of the logits, fitted by likelihood: vector scaling and Dirichlet calibration."""
 
+import math
 import warnings
 from abc import abstractmethod
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -11,9 +13,12 @@ from torch import Tensor
 
 from calibration import top_label
 from calibration.checks import as_labels, as_scores
-from posthoc.base import Calibrator
+from posthoc.base import Calibrator, telling
 
 MAX_STEPS = 3000
+MIN_STEPS = 50
+WORK = 1e9  # steps x samples x classes, about a minute of one core: all 3,000 steps up to 5,000 x 66
+NO_CHANCE = math.log(1e-12)  # what the map is given in place of the -inf of a class that a sample cannot have
 
 
 class AffineCalibrator(Calibrator):
@@ -28,6 +33,7 @@ class AffineCalibrator(Calibrator):
     Attributes:
         weight_: of the affine map.
         bias_: [K] float64.
+        finished_: whether the search came to its end.
     """
 
     def __init__(self, l2: float):
@@ -54,29 +60,37 @@ class AffineCalibrator(Calibrator):
     def fit(self, val_logits, val_labels) -> "AffineCalibrator":
         """Fit on [N, K] logits and [N] labels of the validation set; return self.
 
-        Warns where the search ends at its limit of steps.
+        Warns where the search ends at its limit of steps: 3,000, fewer for many samples of many classes, of which
+        one takes a second.
 
         Raises:
             ValueError: as `calibration.top_label`.
         """
         features = self.features(as_scores(val_logits).cpu())
-        labels = as_labels(val_labels, *features.shape)
+        features, labels = telling(features, as_labels(val_labels, *features.shape))
         start = self.identity(features.shape[1])
         size = start.numel()
+        if len(features) == 0:
+            self.weight_, self.bias_, self.finished_ = start.numpy(), np.zeros(features.shape[1]), True
+            return self
+
+        mapped = self._map(features)
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
             x = torch.from_numpy(x).requires_grad_()
             weight, bias = x[:size].view_as(start), x[size:]
-            value = F.cross_entropy(self.apply(features, weight, bias), labels) + self.l2 * self.penalty(weight)
+            value = F.cross_entropy(mapped(weight, bias), labels) + self.l2 * self.penalty(weight)
             return value.item(), torch.autograd.grad(value, x)[0].numpy()
 
         x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")]).numpy()
-        limits = {"maxiter": MAX_STEPS, "maxfun": 2 * MAX_STEPS, "ftol": 1e-10, "gtol": 1e-7}
+        steps = self.max_steps(*features.shape)
+        limits = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-10, "gtol": 1e-7}
         found = minimize(loss, x, jac=True, method="L-BFGS-B", options=limits)
-        if found.nit >= MAX_STEPS:
+        self.finished_ = found.status != 1  # 1: at a limit
+        if not self.finished_:
             name, steepest = type(self).__name__, np.abs(found.jac).max()
             warnings.warn(
-                f"{name} stopped short of its optimum after {MAX_STEPS} steps: the loss still has a slope of "
+                f"{name} stopped short of its optimum after {found.nit} steps: the loss still has a slope of "
                 f"{steepest:.1e}",
                 RuntimeWarning,
                 stacklevel=2,
@@ -84,17 +98,36 @@ class AffineCalibrator(Calibrator):
         self.weight_, self.bias_ = found.x[:size].reshape(start.shape), found.x[size:]
         return self
 
+    def max_steps(self, num_samples: int, num_classes: int) -> int:
+        """The limit of a search."""
+        return int(np.clip(WORK / (num_samples * num_classes), MIN_STEPS, MAX_STEPS))
+
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] float64 probabilities.
 
         Raises:
             ValueError: as `calibration.top_label`; another number of classes than in `fit`.
         """
+        return torch.softmax(self._new_logits(logits), dim=1).numpy()
+
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 logarithms of `predict_proba`."""
+        return torch.log_softmax(self._new_logits(logits), dim=1).numpy()
+
+    def _new_logits(self, logits) -> Tensor:
         weight, bias = torch.from_numpy(self.fitted("weight_")), torch.from_numpy(self.bias_)
         logits = as_scores(logits).cpu()
         if logits.shape[1] != len(bias):
             raise ValueError(f"fitted to {len(bias)} classes, got logits of {logits.shape[1]}")
-        return torch.softmax(self.apply(self.features(logits), weight, bias), dim=1).numpy()
+        return self._map(self.features(logits))(weight, bias)
+
+    def _map(self, features: Tensor) -> Callable[[Tensor, Tensor], Tensor]:
+        """The new logits of some features as a function of weight and bias; a class that cannot be stays so."""
+        impossible = torch.isneginf(features)
+        if not impossible.any():
+            return lambda weight, bias: self.apply(features, weight, bias)
+        filled = features.masked_fill(impossible, NO_CHANCE)
+        return lambda weight, bias: self.apply(filled, weight, bias).masked_fill(impossible, -torch.inf)
 
     def top_label(self, logits, labels) -> tuple[np.ndarray, np.ndarray]:
         """Confidence [N] float64 and correctness [N] bool of the classes that the new probabilities predict."""

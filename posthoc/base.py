@@ -3,8 +3,15 @@
 from abc import ABC, abstractmethod
 
 import numpy as np
+import torch
 
 from calibration import top_label
+
+
+def telling(logits: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The samples whose label's logit is finite: the likelihood of the others is 0 whatever the parameters."""
+    finite = torch.isfinite(logits.gather(1, labels[:, None])[:, 0])
+    return (logits, labels) if finite.all() else (logits[finite], labels[finite])
 
 
 class Calibrator(ABC):
@@ -20,6 +27,10 @@ class Calibrator(ABC):
     @abstractmethod
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] calibrated probabilities, float64, rows summing to 1."""
+
+    @abstractmethod
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] logarithms of `predict_proba`, also where that underflows to 0; -inf where it is 0."""
 
     def confidence(self, logits) -> np.ndarray:
         """[N] calibrated confidence of the predicted class, float64 in [0, 1]."""

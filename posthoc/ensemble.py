@@ -60,6 +60,15 @@ class EnsembleTemperatureScaling(Calibrator):
         mixed = scaled * torch.softmax(logits / self.temperature_, dim=1) + raw * torch.softmax(logits, dim=1)
         return (mixed + uniform / logits.shape[1]).clamp(max=1).cpu().numpy()  # the weights' sum may round above 1
 
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 logarithms of the probabilities."""
+        scaled, raw, uniform = torch.from_numpy(self.fitted("weights_")).log().tolist()
+        logits = as_scores(logits)
+        mixed = torch.log_softmax(logits / self.temperature_, dim=1).add_(scaled)
+        mixed = torch.logaddexp(mixed, torch.log_softmax(logits, dim=1).add_(raw))
+        flat = torch.tensor(uniform - np.log(logits.shape[1]), dtype=torch.float64, device=logits.device)
+        return torch.logaddexp(mixed, flat).clamp(max=0).cpu().numpy()
+
 
 def _products(logits: torch.Tensor, labels: torch.Tensor, temperature: float) -> tuple[np.ndarray, np.ndarray]:
     """Mean over samples of the members' products with each other [3, 3] and with the one-hot label [3]."""

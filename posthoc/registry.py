@@ -13,10 +13,22 @@ from posthoc.top_label import HistogramBinning, IsotonicCalibration
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the table: what makes the calibrator, and what readers call it."""
+    """One line of the table.
+
+    Attributes:
+        make: makes the calibrator.
+        label: what readers call it.
+        max_classes: beyond which its parameters are too many to be fitted in minutes, or by any validation set; None:
+            any number.
+    """
 
     make: Callable[..., Calibrator]
     label: str
+    max_classes: int | None = None
+
+    def takes(self, num_classes: int) -> bool:
+        """Whether it is worth fitting to so many classes."""
+        return self.max_classes is None or num_classes <= self.max_classes
 
 
 CALIBRATORS: dict[str, Entry] = {
@@ -27,7 +39,7 @@ CALIBRATORS: dict[str, Entry] = {
     "histogram": Entry(HistogramBinning, "Histogram"),
     "isotonic": Entry(IsotonicCalibration, "Isotonic"),
     "vector": Entry(VectorScaling, "Vector"),
-    "dirichlet": Entry(DirichletCalibration, "Dirichlet"),
+    "dirichlet": Entry(DirichletCalibration, "Dirichlet", max_classes=100),  # K^2 parameters
 }
 
 

@@ -17,13 +17,16 @@ def best_temperature(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> f
     """T > 0 that minimises the mean score of softmax(z / T) over samples.
 
     Args:
-        logits: [N, K] float64, finite.
+        logits: [N, K] float64, finite or -inf; of a label finite if the loss is "nll".
         labels: [N] int64 in [0, K).
         loss: "nll", or "squared" for the squared error summed over classes.
 
     Returns:
-        T within `BOUNDS`; 1 where no T is better. Warns (RuntimeWarning) where a bound is as good as any T.
+        T within `BOUNDS`; 1 where no T is better, or there is no sample. Warns (RuntimeWarning) where a bound is as
+        good as any T.
     """
+    if len(logits) == 0:
+        return 1.0
     margin = logits - logits.amax(dim=1, keepdim=True)  # [N, K], <= 0
     score = {"nll": _nll, "squared": _squared}[loss]
     low, high = map(math.log, BOUNDS)

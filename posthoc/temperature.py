@@ -8,7 +8,7 @@ import torch
 from calibration import ece_em
 from calibration.checks import as_labels, as_scores, check_num_bins
 from calibration.confidence import top_confidence
-from posthoc.base import Calibrator
+from posthoc.base import Calibrator, telling
 from posthoc.search import best_temperature
 
 GRID = tuple(k / 10 for k in range(1, 101))  # 0.1, 0.2, ..., 10.0: the paper's (0, 10] in steps of 0.1
@@ -72,6 +72,10 @@ class TemperatureScaling(Calibrator):
         """[N, K] float64 probabilities softmax(z / T)."""
         return torch.softmax(as_scores(logits) / self.fitted("temperature_"), dim=1).cpu().numpy()
 
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 log softmax(z / T)."""
+        return torch.log_softmax(as_scores(logits) / self.fitted("temperature_"), dim=1).cpu().numpy()
+
     def confidence(self, logits) -> np.ndarray:
         """[N] float64 confidence of the predicted class at T."""
         temperature = self.fitted("temperature_")
@@ -99,5 +103,5 @@ class NLLTemperatureScaling(TemperatureScaling):
         """
         logits = as_scores(val_logits)
         labels = as_labels(val_labels, *logits.shape, device=logits.device)
-        self.temperature_ = best_temperature(logits, labels, loss="nll")
+        self.temperature_ = best_temperature(*telling(logits, labels), loss="nll")
         return self

@@ -42,13 +42,31 @@ class TopLabelCalibrator(Calibrator):
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] float64; see the class for what it means."""
         scores = as_scores(logits)
-        new = self.confidence(scores)
-        top = scores.argmax(dim=1, keepdim=True)
         if scores.shape[1] == 1:
             return np.ones(scores.shape)
-        rest = torch.softmax(scores.scatter(1, top, -torch.inf), dim=1)  # of the other classes, with sum 1
-        probability = rest * (1 - torch.from_numpy(new).to(rest.device))[:, None]
-        return probability.scatter(1, top, torch.from_numpy(new).to(rest.device)[:, None]).cpu().numpy()
+        new = torch.from_numpy(self.confidence(scores)).to(scores.device)[:, None]
+        top, rest = _parts(scores)
+        return (torch.softmax(rest, dim=1) * (1 - new)).scatter(1, top, new).cpu().numpy()
+
+    def log_proba(self, logits) -> np.ndarray:
+        """[N, K] float64 logarithms of `predict_proba`."""
+        scores = as_scores(logits)
+        if scores.shape[1] == 1:
+            return np.zeros(scores.shape)
+        new = torch.from_numpy(self.confidence(scores)).to(scores.device)[:, None]
+        top, rest = _parts(scores)
+        return (torch.log_softmax(rest, dim=1) + torch.log1p(-new)).scatter(1, top, new.log()).cpu().numpy()
+
+
+def _parts(scores: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The predicted class [N, 1], and the logits [N, K] of the others: it has -inf there.
+
+    Where no other class can be, all others are alike.
+    """
+    top = scores.argmax(dim=1, keepdim=True)
+    rest = scores.scatter(1, top, -torch.inf)
+    alone = torch.isneginf(rest).all(dim=1, keepdim=True)
+    return top, torch.where(alone, torch.zeros_like(rest).scatter(1, top, -torch.inf), rest) if alone.any() else rest
 
 
 class HistogramBinning(TopLabelCalibrator):

@@ -1,13 +1,16 @@
 """Anybody's predictions: logits and labels out of an .npz or a CSV, checked."""
 
+import warnings
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from calibration.checks import as_labels, as_scores
 from data.errors import DAMAGED_NPZ
+from data.files.foreign import told
+from experiments.records import csv_columns
 
 
 class Predictions(NamedTuple):
@@ -27,25 +30,27 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
 
     Args:
         path: an .npz with `logits` (or `probabilities`) and `labels`, or with `<part>_logits` and `<part>_labels`, as a
-            run's `predictions.npz`; or a CSV with a column `label` and a column a class, in the order of the classes.
+            run's `predictions.npz`; or a table (see `csv_columns`) with a column `label` and a column a class. A single
+            column is the score of the second of two classes.
         part: "val" or "test": which part of an .npz that holds several; "" for the one without a name.
         probabilities: the scores are probabilities, not logits.
 
     Returns:
-        The predictions; None where a named part is not in the file.
+        The predictions; None where a named part is not in the file. Warns of columns that are left out, and of what
+        `calibration.checks.as_scores` warns of.
 
     Raises:
-        ValueError: one line that names the file: it cannot be read, holds pickles, lacks arrays, or holds NaN,
-            infinity, labels outside [0, K) or shapes that disagree.
+        ValueError: one line that names the file: it cannot be read, holds pickles, is something else, lacks arrays, or
+            holds NaN, +inf, labels outside [0, K) or shapes that disagree.
     """
     try:
-        if path.suffix.lower() == ".csv":
-            found = None if part else _read_csv(path)
+        if csv_columns.is_table(path):
+            found = None if part else csv_columns.read(path)
         else:
             found = _read_npz(path, part, probabilities)
         if found is None:
             return None
-        scores = as_scores(found[0], from_logits=not probabilities)
+        scores = as_scores(_two_columns(found[0], probabilities), from_logits=not probabilities)
         labels = as_labels(found[1], *scores.shape)
         return Predictions(scores.numpy(), labels.numpy())
     except DAMAGED_NPZ as error:
@@ -56,25 +61,36 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
 
 def _read_npz(path: Path, part: str, probabilities: bool) -> tuple[np.ndarray, np.ndarray] | None:
     kind = "probabilities" if probabilities else "logits"
-    content = np.load(path, allow_pickle=False)
-    if not isinstance(content, np.lib.npyio.NpzFile):
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head == b"\x93NUMPY":
         raise ValueError(f"expected an .npz with {kind} and labels, got a single array")
-    with content as arrays:
+    if what := told(path):
+        raise ValueError(f"the file {what}")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"the file is neither an .npz with {kind} and labels nor called .csv")
+    with np.load(path, allow_pickle=False) as arrays:
         names = [f"{part}_{name}" if part else name for name in (kind, "labels")]
         if part and names[0] not in arrays:
             return None
         for name in names:
             if name not in arrays:
-                raise ValueError(f"no array {name!r}: it has {', '.join(arrays.files) or 'none'}")
-        return arrays[names[0]], arrays[names[1]]
+                wanted = f"wanted are {names[0]!r} [N, K] and {names[1]!r} [N]"
+                raise ValueError(f"no array {name!r}: it has {', '.join(arrays.files) or 'none'}; {wanted}")
+        try:
+            return arrays[names[0]], arrays[names[1]]
+        except ValueError as error:
+            if "allow_pickle" not in str(error):
+                raise
+            raise ValueError(
+                f"{names[0]} or {names[1]} holds Python objects, a pickle: save arrays of numbers"
+            ) from None
 
 
-def _read_csv(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    table = pd.read_csv(path)
-    if "label" not in table.columns:
-        raise ValueError(f"no column 'label': it has {', '.join(map(str, table.columns[:8]))}")
-    scores = table.drop(columns="label")
-    for name, column in [("label", table["label"]), *scores.items()]:
-        if not pd.api.types.is_numeric_dtype(column):
-            raise ValueError(f"column {name!r} is not of numbers")
-    return scores.to_numpy(np.float64), table["label"].to_numpy()
+def _two_columns(scores: np.ndarray, probabilities: bool) -> np.ndarray:
+    """Scores of one column, [N] or [N, 1], as the two of a binary model; others as they are."""
+    if scores.ndim not in (1, 2) or scores.shape[1:] not in ((), (1,)) or scores.dtype.kind != "f":
+        return scores
+    own = scores.reshape(-1)
+    warnings.warn(f"one column of {'probabilities' if probabilities else 'logits'}: taken as those of class 1 of two")
+    return np.stack([1 - own if probabilities else np.zeros_like(own), own], axis=1)

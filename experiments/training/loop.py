@@ -9,6 +9,7 @@ from torch import nn
 
 import data
 import losses
+from calibration.checks import impossible_row
 from data import Split, Splits
 from experiments import records
 from experiments.grid import Run
@@ -107,8 +108,9 @@ class Training:
         self.val_logits, self.test_logits, total, *seen = to_cpu(
             *predicted, part.total, part.seen.p_true, part.seen.p_top
         )
-        for value in (total, self.val_logits, self.test_logits):
-            self.check_finite(value, now=True)
+        self.check_finite(total, now=True)
+        self.check_logits(self.val_logits, self.labels["val"])
+        self.check_logits(self.test_logits, self.labels["test"])
         if self.adapts and not recipe.update_every:
             self.update_gamma(self.val_logits)
         row = {
@@ -165,7 +167,7 @@ class Training:
     def update_gamma(self, val_logits: torch.Tensor) -> None:
         """Show the loss the whole validation set; processes that come to different gammas are a bug."""
         (val_logits,) = to_cpu(val_logits)
-        self.check_finite(val_logits, now=True)
+        self.check_logits(val_logits, self.labels["val"])
         self.loss.update(val_logits, self.labels["val"])
         if self.world.size == 1:
             return
@@ -221,6 +223,11 @@ class Training:
                 f"{self.run_id}: NaN or infinity in epoch {self.epoch + 1} of {self.recipe.epochs}, after step "
                 f"{self.steps}: stopped; lower the learning rate (--set lr=...) or clip_norm"
             )
+
+    def check_logits(self, logits: torch.Tensor, labels: torch.Tensor) -> None:
+        """Stop at [N, K] logits with NaN or infinity; -inf may say that a sample cannot have a class but its label."""
+        own = logits.gather(1, labels[:, None])
+        self.check_finite(own if impossible_row(logits) is None else logits, now=True)
 
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the run depends on."""

@@ -13,10 +13,14 @@ from figures.tables.table import Block
 def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | None]:
     """Test ECE_EM in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record.
 
-    Of a record whose predictions are damaged it is None, with a warning.
+    Of a record whose predictions are damaged it is None, with a warning; and where the calibrator is not for so many
+    classes.
     """
+    entry = posthoc.CALIBRATORS[name]
 
     def score(record: Record) -> float | None:
+        if not entry.takes(len(record.config.get("classes", ()))):
+            return None
         try:
             inputs = record.predictions_sha256
         except RecordError as error:
@@ -31,7 +35,7 @@ def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | No
 def _compute(name: str, record: Record, num_bins: int) -> float:
     arrays = record.predictions
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound: the number shows it
+        warnings.filterwarnings("ignore", "temperature", RuntimeWarning)  # at a bound: the number shows it
         calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])
     return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]), num_bins)
 

@@ -58,7 +58,10 @@ DECLARED = (
         notes="ECE_EM over 15 equal-mass bins, on the test set; calibrators are fitted to the validation set. TS "
         "(ECE_EM): temperature by the lowest ECE_EM, the paper's; TS (NLL): by the lowest likelihood loss; ETS: "
         "ensemble temperature scaling; the spline, histogram binning and isotonic regression change the top label's "
-        "confidence alone; vector scaling and Dirichlet calibration may change the predictions.",
+        "confidence alone; vector scaling and Dirichlet calibration may change the predictions. Left out where "
+        "classes are too many: "
+        + "; ".join(f"{entry.label} above {entry.max_classes}" for entry in CALIBRATORS.values() if entry.max_classes)
+        + ".",
         blocks=(calibrated.before(), *(calibrated.block(name) for name in CALIBRATORS)),
     ),
     ablation_table(

@@ -103,6 +103,35 @@ def test_options_out_of_range(options):
         bootstrap(*predictions(20), from_logits=False, **options)
 
 
+def certain(n):
+    """Ten classes, every prediction right."""
+    labels = np.random.default_rng(0).integers(0, 10, n)
+    return 9.0 * np.eye(10)[labels] + np.random.default_rng(1).normal(size=(n, 10)), labels
+
+
+def test_no_error_in_100_samples_is_no_proof_that_there_is_none():
+    logits, labels = certain(100)
+    found = bootstrap(logits, labels, num_resamples=10)["error"]
+    assert (found.value, found.low) == (0, 0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / 100))  # Clopper-Pearson in closed form: 3.6 %
+    all_wrong = bootstrap(logits, (labels + 1) % 10, num_resamples=10)["error"]
+    assert (all_wrong.value, all_wrong.high) == (1, 1)
+    assert all_wrong.low == pytest.approx(0.025 ** (1 / 100))
+    one = bootstrap(logits[:1], labels[:1], num_resamples=10)["error"]
+    assert (one.low, one.high) == (0, pytest.approx(0.975))
+
+
+def test_scores_whose_resamples_cannot_differ_have_no_interval():
+    logits, labels = certain(1)
+    alike = np.repeat(logits, 20, axis=0), np.repeat(labels, 20)
+    for given in ((logits, labels), alike):
+        found = bootstrap(*given, num_resamples=50)
+        del found["error"]
+        for name, interval in found.items():
+            assert np.isnan([interval.low, interval.high]).all(), name
+            assert np.isfinite(interval.value), name
+
+
 def test_an_infinite_score_has_no_interval_but_itself():
     probability, labels = np.array([[1.0, 0.0], [0.5, 0.5], [0.2, 0.8]]), np.array([1, 0, 1])
     found = bootstrap(probability, labels, num_resamples=10, from_logits=False)

@@ -151,7 +151,7 @@ BAD = {
     "fewer labels": (np.zeros((3, 2)), [0, 0], "labels"),
     "label K": (np.zeros((1, 2)), [2], "labels"),
     "negative label": (np.zeros((1, 2)), [-1], "labels"),
-    "float labels": (np.zeros((1, 2)), [0.0], "labels"),
+    "labels of fractions": (np.zeros((1, 2)), [0.5], "labels"),
 }
 
 

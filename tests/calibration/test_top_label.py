@@ -137,18 +137,18 @@ GOOD = np.zeros((3, 2))
 BAD = {
     "nan": (np.array([[0.0, np.nan]]), [0], "logits"),
     "inf": (np.array([[0.0, np.inf]]), [0], "logits"),
-    "minus inf": (torch.tensor([[0.0, -torch.inf]]), [0], "logits"),
+    "minus inf in every class": (torch.tensor([[-torch.inf, -torch.inf]]), [0], "logits"),
     "no samples": (np.zeros((0, 2)), np.zeros(0, dtype=int), "logits"),
     "no classes": (np.zeros((3, 0)), [0, 0, 0], "logits"),
     "one dimension": (np.zeros(3), [0, 0, 0], "logits"),
     "three dimensions": (np.zeros((3, 2, 2)), [0, 0, 0], "logits"),
     "fewer labels": (GOOD, [0, 0], "labels"),
-    "labels of two dimensions": (GOOD, [[0], [0], [0]], "labels"),
+    "labels of two dimensions": (GOOD, [[0, 0], [0, 1], [0, 1]], "labels"),
     "label K": (GOOD, [0, 1, 2], "labels"),
     "label -1": (GOOD, [0, 1, -1], "labels"),
     "label -100": (GOOD, torch.tensor([0, 1, -100]), "labels"),
-    "float labels": (GOOD, [0.0, 1.0, 0.0], "labels"),
-    "float tensor labels": (GOOD, torch.zeros(3), "labels"),
+    "labels of fractions": (GOOD, [0.0, 0.5, 0.0], "labels"),
+    "NaN labels": (GOOD, torch.full((3,), torch.nan), "labels"),
 }
 
 

@@ -1,8 +1,9 @@
 """The report on anybody's predictions: the numbers are the metrics', and bad files are refused in one line."""
 
-import contextlib
+import os
 import re
-import zipfile
+import subprocess
+import sys
 from html.parser import HTMLParser
 
 import numpy as np
@@ -11,8 +12,8 @@ import pytest
 
 from calibration import ece_em, summary
 from experiments import audit
-from experiments.records import predictions
-from posthoc import EnsembleTemperatureScaling
+from experiments.records.provenance import ROOT
+from posthoc import EnsembleTemperatureScaling, affine
 from tests.support.calibrators import planted
 from tests.support.commands import refused
 
@@ -83,7 +84,7 @@ def test_a_csv_is_read_once(arrays, tmp_path, capsys, monkeypatch):
     table = pd.DataFrame(arrays["test_logits"].astype(float)).assign(label=arrays["test_labels"])
     table.to_csv(tmp_path / "t.csv", index=False)
     calls, read_csv = [], pd.read_csv
-    monkeypatch.setattr(pd, "read_csv", lambda path: calls.append(path) or read_csv(path))
+    monkeypatch.setattr(pd, "read_csv", lambda path, **options: calls.append(path) or read_csv(path, **options))
     assert "Post-hoc" not in run(capsys, tmp_path / "t.csv")
     assert len(calls) == 1
     assert "Post-hoc" in run(capsys, tmp_path / "t.csv", "--val", tmp_path / "t.csv")
@@ -148,27 +149,117 @@ def test_bad_files_are_refused_and_no_page_is_written(path, arrays, tmp_path, ca
     assert "num_bins" in refused(capsys, audit.main, str(path), "--num-bins", "0")
 
 
-def test_every_damaged_byte_is_read_or_refused(path, tmp_path):
-    whole = path.read_bytes()
-    for place in range(0, len(whole), 97):
-        content = bytearray(whole)
-        content[place] ^= 0x55
-        (tmp_path / "damaged.npz").write_bytes(content)
-        with contextlib.suppress(ValueError):
-            predictions.read(tmp_path / "damaged.npz", "test")
+def saved(path, logits, labels, **others):
+    np.savez(path, logits=logits, labels=labels, **others)
+    return path
+
+
+def test_notes_come_before_scores_and_scores_before_calibrators(path, capsys):
+    out = run(capsys, path)
+    assert out.index("500 samples") < out.index("\nScores") < out.index("\nPost-hoc calibration") < out.index("Vector")
+
+
+def test_what_is_too_large_is_left_out_by_name_and_what_was_not_finished_says_so(tmp_path, capsys, monkeypatch):
+    logits, labels = planted(3.0, 400, 101, seed=0)
+    file = saved(tmp_path / "p.npz", logits, labels)
+    monkeypatch.setattr(affine, "MIN_STEPS", 2)
+    monkeypatch.setattr(affine, "WORK", 2 * logits.size)
+    out = run(capsys, file, "--val", file)
+    assert "Left out with more than 100 classes: Dirichlet" in out
+    assert "--calibrators dirichlet fits it" in out
+    assert "Vector: at most 2 steps of its search" in out
+    assert "Vector (unfinished)" in out
+    assert "unfinished: the search was stopped at its limit" in out
+    assert not any(line.startswith("Dirichlet") for line in out.split("Post-hoc")[1].splitlines())
+    out = run(capsys, file, "--val", file, "--calibrators", "dirichlet", "ts")
+    rows = [line.split()[0] for line in out.split("(nats)")[-1].splitlines() if line]
+    assert rows[:3] == ["none", "Dirichlet", "TS"]
+    assert "unknown calibrator 'platt'" in refused(
+        capsys, audit.main, str(file), "--val", str(file), "--calibrators", "platt"
+    )
+
+
+def test_no_limit_where_the_search_comes_to_its_end(path, capsys):
+    out = run(capsys, path)
+    assert "unfinished" not in out
+    assert "at most" not in out
+    assert "Dirichlet" in out
+
+
+def test_the_nll_after_a_calibrator_is_that_of_its_logits(tmp_path, capsys):
+    labels = np.arange(100) % 10
+    wrong = np.where(np.arange(100) < 10, (labels + 1) % 10, labels)
+    file = saved(tmp_path / "p.npz", 1000.0 * np.eye(10)[labels], wrong)
+    out = run(capsys, file, "--val", file)
+    assert row(out, "none")[-1] == "100.0000"  # a tenth of them with a margin of 1,000
+    assert row(out, "TS (ECE_EM), T = 1.00")[-1] == "100.0000"
+
+
+def test_infinite_nll_is_explained(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 200)
+    logits = 5 * np.eye(4)[labels] + rng.normal(size=(200, 4))
+    val = saved(tmp_path / "v.npz", logits, labels)  # all right: histogram binning will say 1 of them
+    test = saved(tmp_path / "t.npz", logits, (labels + (np.arange(200) < 20)) % 4)
+    out = run(capsys, test, "--val", val)
+    assert row(out, "Histogram")[-1] == "inf"
+    assert "an NLL of inf: a label has probability 0" in out
+    assert "an NLL of inf" not in run(capsys, val, "--val", val)
+    assert "-0.0" not in out
+
+
+def test_classes_that_cannot_be_and_probabilities_of_zero(tmp_path, capsys):
+    logits, labels = planted(3.0, 400, 5, seed=0)
+    logits[np.arange(400), (labels + 1) % 5] = -np.inf
+    expected = summary(logits, labels)
+    file = saved(tmp_path / "p.npz", logits, labels)
+    out = run(capsys, file, "--val", file)
+    assert row(out, "ECE_EM (%)")[0] == f"{100 * expected['ece_em']:.2f}"
+    assert "nan" not in out
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    np.savez(tmp_path / "q.npz", probabilities=p / p.sum(1, keepdims=True), labels=labels)
+    again = run(capsys, tmp_path / "q.npz", "--val", tmp_path / "q.npz", "--probabilities")
+    lines = ([line for line in text.splitlines()[1:] if "Vector" not in line] for text in (out, again))
+    assert next(lines) == next(lines)  # vector scaling alone sees what softmax does not
+
+
+def test_what_is_said_of_rounded_probabilities_is_printed_and_on_the_page(tmp_path, capsys):
+    logits, labels = planted(1.0, 100, 5, seed=0)
+    p = np.exp(logits - logits.max(1, keepdims=True))
+    np.savez(tmp_path / "p.npz", probabilities=(p / p.sum(1, keepdims=True)).round(2), labels=labels)
+    out = run(capsys, tmp_path / "p.npz", "--probabilities", "--out", tmp_path)
+    assert "Note: probabilities sum to 0.9" in out
+    assert "every row is divided by its sum" in (tmp_path / "p.html").read_text()  # --out may be a folder
+
+
+def test_a_folder_with_a_space_and_an_umlaut(arrays, tmp_path, capsys):
+    folder = tmp_path / "für alle"
+    folder.mkdir()
+    np.savez(folder / "prä diktion.npz", **arrays)
+    run(capsys, folder / "prä diktion.npz", "--out", folder / "bericht.html")
+    page = Page((folder / "bericht.html").read_text(encoding="utf-8"))
+    assert "Calibration of prä diktion.npz" in page.words
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_that_is_not_utf_8(path, tmp_path, encoding):
+    command = [sys.executable, "-m", "experiments.audit", path, "--resamples", "5", "--out", tmp_path / "r.html"]
+    command += ["--calibrators", "ts"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=os.environ | {"PYTHONIOENCODING": encoding, "MPLBACKEND": "TkAgg"}, capture_output=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(rb"MCE \(%\) +[\d.]+ +\?", done.stdout)
+    assert "–" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_home_folder_that_the_shell_left_alone(path, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert "written: " in run(capsys, "~/predictions.npz", "--out=~/r.html", "--val=~/predictions.npz")
+    assert (tmp_path / "r.html").is_file()
 
 
 def test_a_page_that_cannot_be_written_is_named(path, tmp_path, capsys):
     page = tmp_path / "nowhere" / "report.html"
     assert audit.main([str(path), "--out", str(page)]) == 2
     assert str(page) in capsys.readouterr().err
-
-
-def test_an_array_that_claims_to_fill_the_memory_is_refused(tmp_path):
-    header = b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little")
-    text = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000000000, 10), }"
-    with zipfile.ZipFile(tmp_path / "huge.npz", "w") as archive:
-        for name in ("test_logits.npy", "test_labels.npy"):
-            archive.writestr(name, header + text.ljust(117).encode() + b"\n")
-    with pytest.raises(ValueError, match=r"huge.npz: Unable to allocate"):
-        predictions.read(tmp_path / "huge.npz", "test")

@@ -114,6 +114,14 @@ def test_a_missing_run_of_a_small_net_says_how_long_it_takes(tmp_path, monkeypat
     assert "core-hours" not in how_to_train(collect("fig1", "paper", tmp_path))
 
 
+def test_a_calibrator_is_left_out_where_classes_are_too_many(runs):
+    record = records.find(Run("demo", "digits", "resnet8", "ce", 0), runs)
+    record = replace(record, config=record.config | {"classes": [str(k) for k in range(101)]})
+    assert calibrated.ece_em_after("dirichlet")(record) is None
+    assert calibrated.ece_em_after("ts")(record) is not None
+    assert "Dirichlet above 100" in TABLES["posthoc"].notes
+
+
 def test_runs_without_scores_are_named_with_the_command_that_adds_them(runs, tmp_path, capsys):
     assert main(["table8", "--scale", "demo", "--runs", str(runs), "--out", str(tmp_path)]) == 0
     out = capsys.readouterr().out

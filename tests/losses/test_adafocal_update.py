@@ -273,7 +273,7 @@ BAD = {
     "fewer labels": (GOOD[0], GOOD[1][:-1]),
     "label K": (GOOD[0], GOOD[1].clone().index_fill(0, torch.tensor([7]), 4)),
     "label -100": (GOOD[0], GOOD[1].clone().index_fill(0, torch.tensor([7]), -100)),
-    "float labels": (GOOD[0], GOOD[1].double()),
+    "labels of fractions": (GOOD[0], GOOD[1] / 2),
     "one dimension": (GOOD[0][:, 0], GOOD[1]),
     "swapped": (GOOD[1], GOOD[0]),
 }

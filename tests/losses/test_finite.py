@@ -82,3 +82,22 @@ def test_flsd_and_focal_on_the_largest_floats():
         value, grad = value_and_grad(loss, logits, torch.zeros(3, dtype=torch.int64))
         assert value.isfinite()
         assert grad.isfinite().all()
+
+
+@pytest.mark.parametrize("name", sorted(set(NAMES) - {"ls"}))  # which asks for a share of every class
+def test_classes_that_a_sample_cannot_have(name):
+    logits = torch.randn(40, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    targets = torch.arange(40) % 5
+    logits[torch.arange(40), (targets + 1) % 5] = -torch.inf
+    loss = make(name, reduction="sum")
+    value, grad = value_and_grad(loss, logits, targets)
+    assert value.isfinite()
+    assert grad.isfinite().all()
+    assert (grad[logits.isneginf()] == 0).all()
+    if hasattr(loss, "update"):
+        bins = loss.update(logits, targets)
+        assert bins.count.sum() == 40
+        probability = logits.softmax(dim=1)
+        assert (bins.count * bins.confidence).sum() == pytest.approx(probability.amax(dim=1).sum().item())
+        expected = loss.update(torch.log(probability).clamp(min=-1e4), targets)
+        assert bins.edges.tolist() == pytest.approx(expected.edges.tolist())

@@ -102,7 +102,7 @@ def test_bad_input_is_refused(name):
         (logits, labels + 4, "labels"),
         (logits, labels - 4, "labels"),
         (logits, labels[:-1], "labels"),
-        (logits, labels.astype(float), "labels"),
+        (logits, labels / 2, "labels"),
         (logits[:0], labels[:0], "N >= 1"),
         (logits[0], labels[:1], r"\[N, K\]"),
     ):
@@ -170,6 +170,56 @@ def test_every_score_can_be_taken_of_the_confidences(name):
             confidence, correct = calibrator.top_label(new, labels)
             assert 0 <= ece_em(confidence, correct) <= 1  # refuses confidences above 1
             assert ece_em(calibrator.confidence(new), correct) == pytest.approx(ece_em(confidence, correct))
+
+
+def masked(n, seed, labels_too=False):
+    """Predictions of five classes, one of which each sample cannot have, most often not its label."""
+    logits, labels = planted(3.0, n, 5, seed=seed)
+    out = labels if labels_too else (labels + 1) % 5
+    logits[np.arange(n), out] = -np.inf
+    return logits, labels
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_classes_that_a_sample_cannot_have(name):
+    logits, labels = masked(600, seed=13)
+    calibrator = fit(name, logits, labels)
+    probability = calibrator.predict_proba(logits)
+    assert probability.sum(axis=1) == pytest.approx(1)
+    assert (probability[np.isneginf(logits)] == 0).all() or name == "ets"  # a part of whose mixture is uniform
+    assert np.isfinite(calibrator.confidence(logits)).all()
+    assert ece_em(*calibrator.top_label(logits, labels)) < ece_em(*top_label(logits, labels))
+    # with one class left nothing can be shared among the others but evenly
+    alone = np.where(np.eye(5)[labels] == 1, 0.0, -np.inf)
+    assert calibrator.predict_proba(alone).sum(axis=1) == pytest.approx(1)
+    assert calibrator.predict_proba(alone).max(axis=1) == pytest.approx(calibrator.confidence(alone))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_labels_of_classes_that_cannot_be_do_not_stop_a_fit(name):
+    some, all_of_them = masked(300, seed=14), masked(300, seed=15, labels_too=True)
+    both = tuple(np.concatenate(pair) for pair in zip(some, all_of_them, strict=True))
+    for logits, labels in (both, all_of_them):
+        assert np.isfinite(fit(name, logits, labels).predict_proba(some[0])).all()
+    if name in ("ts-nll", "vector", "dirichlet"):  # whose loss is the likelihood: impossible samples tell it nothing
+        expected = fit(name, *some).predict_proba(some[0])
+        assert fit(name, *both).predict_proba(some[0]) == pytest.approx(expected, abs=SEARCHED)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logarithms_are_those_of_the_probabilities_and_do_not_underflow(name):
+    logits, labels = planted(2.0, 500, 4, seed=16)
+    calibrator = fit(name, logits, labels)
+    for given in (logits, masked(50, seed=17)[0][:, :4], 100 * logits):
+        with np.errstate(divide="ignore"):
+            expected = np.log(calibrator.predict_proba(given))
+        found = calibrator.log_proba(given)
+        seen = expected > -700
+        assert found[seen] == pytest.approx(expected[seen], abs=1e-9)
+        assert (found[~seen] < -690).all()
+    assert (calibrator.predict_proba(1e4 * logits) == 0).any() or name == "ets"
+    if name in ("ts", "ts-nll", "vector", "dirichlet"):
+        assert np.isfinite(calibrator.log_proba(1e4 * logits)).all()
 
 
 def test_unknown_names_and_options():

@@ -93,7 +93,7 @@ BAD = {
     "fewer labels": (LOGITS, LABELS[:2], "labels"),
     "label K": (LOGITS, [0, 1, 2], "labels"),
     "negative label": (LOGITS, [0, 1, -1], "labels"),
-    "float labels": (LOGITS, [0.0, 1.0, 0.0], "labels"),
+    "labels of fractions": (LOGITS, [0.0, 0.5, 0.0], "labels"),
 }
 
 

@@ -7,7 +7,7 @@ from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from calibration import top_label
-from posthoc import DirichletCalibration, HistogramBinning, IsotonicCalibration, VectorScaling
+from posthoc import DirichletCalibration, HistogramBinning, IsotonicCalibration, VectorScaling, affine
 from tests.support.calibrators import SEARCHED, planted
 
 
@@ -151,3 +151,16 @@ def test_another_number_of_classes_is_refused():
         for other in (1, 3, 5):
             with pytest.raises(ValueError, match=f"fitted to 4 classes, got logits of {other}"):
                 fitted.predict_proba(np.zeros((2, other)))
+
+
+@pytest.mark.parametrize("make", [VectorScaling, DirichletCalibration])
+def test_a_search_of_long_steps_has_a_limit_and_says_whether_it_came_to_its_end(make, monkeypatch):
+    logits, labels = planted(3.0, 300, 5, seed=1)
+    calibrator = make()
+    assert calibrator.max_steps(5000, 10) == calibrator.max_steps(5000, 66) == affine.MAX_STEPS
+    assert calibrator.max_steps(5000, 1000) == 200
+    assert calibrator.max_steps(10**6, 1000) == affine.MIN_STEPS
+    assert calibrator.fit(logits, labels).finished_
+    monkeypatch.setattr(affine, "MAX_STEPS", 2)
+    with pytest.warns(RuntimeWarning, match=f"{make.__name__} stopped short of its optimum after 2 steps"):
+        assert not calibrator.fit(logits, labels).finished_
