@@ -32,7 +32,7 @@ def caption(filled: Filled) -> str:
     text += f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
     text += " (n where it is another number)."
     extremes = {"lowest" if block.best is min else "highest" for block in filled.table.blocks}
-    text += f" The {' or '.join(sorted(extremes))} mean of a row is bold."
+    text += f" Bold: the {' or '.join(sorted(extremes))} mean of a row, and what lies within its standard deviation."
     if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
         text += f" In square brackets: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
     text += "".join(f" Data: {note}." for note in runs.data_notes)

@@ -119,7 +119,7 @@ def fill(table: Table, scale: str, find: Find | Path) -> Filled:
     collection = collect(table.name, scale, find)
     cells = {
         block.name: {
-            pair: _mark_best(
+            pair: mark_best(
                 {
                     column.key: _cell(table, block, pair, column, collection.records(pair, column))
                     for column in table.columns
@@ -151,10 +151,14 @@ def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, don
     )
 
 
-def _mark_best(row: dict[str, Cell], best: Callable) -> dict[str, Cell]:
-    """Mark the best of two or more means of a row."""
-    means = [cell.mean for cell in row.values() if cell.mean is not None]
-    return {key: replace(cell, best=len(means) > 1 and cell.mean == best(means)) for key, cell in row.items()}
+def mark_best(row: dict[str, Cell], best: Callable) -> dict[str, Cell]:
+    """Mark the best of two or more means of a row, and those that lie within its standard deviation."""
+    measured = [cell for cell in row.values() if cell.mean is not None]
+    if len(measured) < 2:
+        return row
+    top = best(measured, key=lambda cell: cell.mean)
+    near = {key for key, cell in row.items() if cell in measured and abs(cell.mean - top.mean) <= (top.std or 0)}
+    return {key: replace(cell, best=key in near) for key, cell in row.items()}
 
 
 def to_fill(filled: Filled) -> str:

@@ -12,7 +12,7 @@ from experiments.scales import SCALES
 from figures import paper
 from figures.command import main
 from figures.tables import TABLES, render
-from figures.tables.table import fill
+from figures.tables.table import Cell, fill, mark_best
 from tests.support.records import write_record
 
 
@@ -54,8 +54,8 @@ TABLE1_MARKDOWN = """\
 
 ECE_EM over 15 equal-mass bins, on the test set. In round brackets: the temperature T with the lowest ECE_EM on the \
 validation set, mean over seeds. Scale: paper. Mean ± sample standard deviation over 2 seeds (n where it is another \
-number). The lowest mean of a row is bold. In square brackets: the paper's number \
-(AdaFocal's of 5 runs, the others' of single checkpoints). From 3 of 24 runs, on an \
+number). Bold: the lowest mean of a row, and what lies within its standard deviation. In square brackets: the paper's \
+number (AdaFocal's of 5 runs, the others' of single checkpoints). From 3 of 24 runs, on an \
 abacus.
 """
 
@@ -159,3 +159,17 @@ def test_the_papers_numbers():
         for pair in pairs
     }
     assert sum(min(row, key=row.get) == "adafocal" for row in before.values()) == 14
+
+
+@pytest.mark.parametrize(
+    ("best", "cells", "marked"),
+    [
+        (min, {"a": (2.0, 0.5), "b": (2.5, 9.0), "c": (2.6, 0.1)}, "ab"),  # the deviation of the lowest counts
+        (max, {"a": (2.0, 0.5), "b": (2.5, 0.4), "c": (2.6, 0.2)}, "bc"),
+        (min, {"a": (2.0, None), "b": (2.0, None), "c": (2.1, 0.5)}, "ab"),  # one seed has none
+        (min, {"a": (2.0, 0.5), "b": (None, None)}, ""),  # nothing to compare with
+    ],
+)
+def test_the_best_and_its_equals_are_marked(best, cells, marked):
+    row = {key: Cell(mean, std, 1, None, None) for key, (mean, std) in cells.items()}
+    assert "".join(key for key, cell in mark_best(row, best).items() if cell.best) == marked
