@@ -20,7 +20,7 @@ from figures.claims.scores import newsgroups_row
 from figures.tables import TABLES, render
 from figures.tables.table import fill
 
-DOCUMENTS = ("README.md", "RESULTS.md", "experiments/SPEED.md")
+DOCUMENTS = ("README.md", "RESULTS.md", "docs/SPEED.md")
 BENCH = PUBLISHED / "bench-cpu.json"
 
 
