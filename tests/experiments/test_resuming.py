@@ -18,12 +18,12 @@ MAKERS = {
 def net(channels_last: bool, device: str = "cpu") -> nn.Module:
     """A convolution whose kernel has another order in memory with channels last."""
     torch.manual_seed(0)
-    made = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 5)).to(device)
+    made = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(8 * 4, 5)).to(device, torch.float64)
     return made.to(memory_format=torch.channels_last) if channels_last else made
 
 
 def step(model: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
-    images = torch.randn(4, 3, 4, 4, generator=torch.Generator().manual_seed(seed))
+    images = torch.randn(4, 3, 4, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     optimizer.zero_grad()
     model(images.to(next(model.parameters()).device)).square().sum().backward()
     optimizer.step()
@@ -63,13 +63,15 @@ def assert_close(one: nn.Module, other: nn.Module, atol: float) -> None:
         torch.testing.assert_close(b.cpu(), a, rtol=0, atol=atol)
 
 
+# In float64 two steps round to far less than this; momentum of another layout is off by a tenth.
+ROUNDING = 1e-10
 AS_ON_A_GPU = {"channels_last": True, "fused": True}
 
 
 @pytest.mark.parametrize("name", MAKERS)
 @pytest.mark.parametrize(("written", "read"), [(AS_ON_A_GPU, {}), ({}, AS_ON_A_GPU), (AS_ON_A_GPU, {"fused": True})])
 def test_a_checkpoint_of_another_layout_goes_on_the_same(name, written, read):
-    assert_close(*resumed(name, written, read), atol=2e-7)
+    assert_close(*resumed(name, written, read), atol=ROUNDING)
 
 
 @pytest.mark.gpu
@@ -78,4 +80,4 @@ def test_a_checkpoint_of_another_layout_goes_on_the_same(name, written, read):
 @pytest.mark.parametrize("to_gpu", [True, False])
 def test_a_checkpoint_of_another_device_goes_on_the_same(name, to_gpu):
     gpu = AS_ON_A_GPU | {"device": "cuda"}
-    assert_close(*resumed(name, {} if to_gpu else gpu, gpu if to_gpu else {}), atol=1e-4)
+    assert_close(*resumed(name, {} if to_gpu else gpu, gpu if to_gpu else {}), atol=ROUNDING)
