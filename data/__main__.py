@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         f"Out-of-distribution sets: {', '.join(OOD)}. "
         "digits comes with scikit-learn; imagenet has to be put at "
         "<data root>/imagenet/{train,val}/<wnid>/ by hand, and GloVe's vectors for newsgroups at "
-        "<data root>/glove.6B.100d.txt (python -m data.cooccurrence makes vectors without a download).",
+        "<data root>/glove.6B.100d.txt.",
     )
     parser.add_argument("name", metavar="NAME", help="the dataset, pretrained encoder or out-of-distribution set")
     parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")

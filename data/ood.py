@@ -18,7 +18,9 @@ from tqdm import tqdm
 from data.errors import DataError
 from data.facts import FACTS, Facts
 from data.files.download import fetch
+from data.files.foreign import told, truncated
 from data.files.image_folder import SUFFIXES
+from data.files.pixels import as_mode, why_not
 from data.registry import data_root, load
 from data.splits.arrays import ArraySplit
 from data.splits.lazy import LazySplit
@@ -28,6 +30,7 @@ SVHN_FILE = "test_32x32.mat"
 SVHN_URL = f"http://ufldl.stanford.edu/housenumbers/{SVHN_FILE}"
 SVHN_MD5 = "eb5a983be6a315427106f1b164d9cef3"
 CIFAR10_C_FILE = "CIFAR-10-C/gaussian_noise.npy"
+CIFAR10_C_SIZE = 50_000  # 10,000 images at each of five severities
 CIFAR10_C_SIGMA = 0.10  # severity 5 of "gaussian_noise" for CIFAR, in units of the full scale
 NUM_PHOTOS = 1000
 MIN_PATCH = 32  # pixels; below, a patch of a photograph is nearly a plain grey
@@ -69,7 +72,9 @@ def _svhn(request: Request) -> tuple[Tensor, str]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != SVHN_MD5:
-        raise DataError(f"{path} has a wrong MD5 (expected {SVHN_MD5}): truncated? remove it and fetch {SVHN_URL}")
+        raise DataError(
+            f"{path} has a wrong MD5 (expected {SVHN_MD5}): {truncated(path)} remove it and fetch {SVHN_URL}"
+        )
     try:
         pixels = loadmat(path, variable_names=["X"])["X"]  # [32, 32, 3, N]
     except Exception as error:  # SciPy's reader raises whatever a broken file drives it into
@@ -90,14 +95,14 @@ def _cifar10_c(request: Request) -> tuple[Tensor, str]:
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise DataError(f"{path} is truncated or no array file: remove it and fetch it again ({error})") from error
+        what = told(path) or "is truncated or no array file"
+        raise DataError(f"{path} {what}: remove it and fetch it again ({error})") from error
     if not isinstance(pixels, np.ndarray):
         raise DataError(f"{path} is an archive, not an array file: remove it and fetch it again")
-    severities = 5  # one after the other, in rising order
-    shape = pixels.shape
-    if pixels.dtype != np.uint8 or shape[1:] != (32, 32, 3) or not shape[0] or shape[0] % severities:
-        raise DataError(f"{path} must be uint8 [50000, 32, 32, 3], got {pixels.dtype} {list(shape)}")
-    last = np.array(pixels[-(shape[0] // severities) :])
+    shape = (CIFAR10_C_SIZE, 32, 32, 3)
+    if pixels.dtype != np.uint8 or pixels.shape != shape:
+        raise DataError(f"{path} must be uint8 {list(shape)}, got {pixels.dtype} {list(pixels.shape)}")
+    last = np.array(pixels[-(CIFAR10_C_SIZE // 5) :])  # the severities come one after the other, in rising order
     return torch.from_numpy(last).permute(0, 3, 1, 2).contiguous(), f"official {CIFAR10_C_FILE}, severity 5"
 
 
@@ -239,8 +244,8 @@ def _decode(path: Path, form: Facts) -> np.ndarray:
     """One image's largest centred square as uint8 [C, size, size]."""
     try:
         with Image.open(path) as image:
-            image = image.convert("RGB" if len(form.mean) == 3 else "L")
+            image = as_mode(image, "RGB" if len(form.mean) == 3 else "L")
             pixels = np.asarray(ImageOps.fit(image, (form.size, form.size), Image.Resampling.BILINEAR))
     except Exception as error:  # Pillow's decoders raise whatever a broken file drives them into
-        raise DataError(f"cannot decode image {path}: {error}") from error
+        raise DataError(f"cannot decode image {path}: {why_not(error, path)}") from error
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)

@@ -31,14 +31,23 @@ def told(path: Path) -> str:
 
     Nothing in the file is run, and little of it is read.
     """
+    content = head(path)
+    return _zipped(path) if content.startswith(b"PK") else told_of(content)
+
+
+def head(path: Path) -> bytes:
+    """A file's first bytes; none where it cannot be read."""
     try:
         with open(path, "rb") as file:
-            head = file.read(HEAD)
+            return file.read(HEAD)
     except OSError:
-        return ""
-    if head.startswith(b"PK"):
-        return _zipped(path)
-    return told_of(head)
+        return b""
+
+
+def truncated(path: Path) -> str:
+    """What is to be said of a file with a wrong checksum, or that is no archive."""
+    content = head(path)
+    return f"it {told_of(content)};" if content.startswith(POINTER) or content.lstrip()[:1] == b"<" else "truncated?"
 
 
 def told_of(content: bytes) -> str:
@@ -46,7 +55,7 @@ def told_of(content: bytes) -> str:
     if content.startswith(POINTER):
         return "is a Git LFS pointer, not the file that it stands for: get that with git lfs pull"
     for magic, what in MAGIC.items():
-        if content[: len(magic)].lower() == magic.lower():
+        if content.lstrip()[: len(magic)].lower() == magic.lower():
             return what
     if content[:1] == b"\x80" and content[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return TORCH if b"torch" in content or content[2:14] == b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19" else PICKLE

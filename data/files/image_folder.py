@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from data.errors import DataError
 from data.files.cache import cached
+from data.files.pixels import as_mode, why_not
 from data.files.tree import Tree
 
 SUFFIXES = (".png", ".webp", ".jpg", ".jpeg")
@@ -32,9 +33,12 @@ def class_folders(tree: Tree, parts: tuple[str, ...], num_classes: int | None = 
         num_classes: how many there must be; None takes any number.
 
     Raises:
-        DataError: naming a class folder that a part lacks, or the wrong number of them.
+        DataError: naming a part that is not there, a class folder that a part lacks, or the wrong number of them.
     """
     first, *others = parts
+    for part in parts:
+        if part not in tree.folders:
+            raise DataError(f"there is no {part}/ in {tree.where}")
     names = tree.subfolders(first)
     for part in others:
         differing = sorted(set(names) ^ set(tree.subfolders(part)))
@@ -47,8 +51,8 @@ def class_folders(tree: Tree, parts: tuple[str, ...], num_classes: int | None = 
     return tuple(names)
 
 
-def list_images(tree: Tree, part: str, classes: tuple[str, ...], below: str = "") -> Listing:
-    """The images of `part`/<class>/`below`, by class and then by name.
+def list_images(tree: Tree, part: str, classes: tuple[str, ...], below: tuple[str, ...] = ("",)) -> Listing:
+    """The images of `part`/<class>/`below`, by class and then by name; of several places below, the first with images.
 
     Raises:
         DataError: naming a class without images.
@@ -59,10 +63,10 @@ def list_images(tree: Tree, part: str, classes: tuple[str, ...], below: str = ""
             by_folder.setdefault(path.rpartition("/")[0], []).append(path)
     paths, labels = [], []
     for label, name in enumerate(classes):
-        folder = "/".join(filter(None, (part, name, below)))
-        found = sorted(by_folder.get(folder, []))
+        folders = ["/".join(filter(None, (part, name, place))) for place in below]
+        found = sorted(next((by_folder[folder] for folder in folders if folder in by_folder), []))
         if not found:
-            raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder}/ of {tree.where}")
+            raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folders[0]}/ of {tree.where}")
         paths += found
         labels += [label] * len(found)
     return Listing(paths, labels)
@@ -107,9 +111,9 @@ def decode(tree: Tree, path: str, size: int) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(content)) as image:
             found = image.size  # known from the header: a huge image is refused before its pixels are decoded
-            pixels = np.asarray(image.convert("RGB")) if found == (size, size) else None
+            pixels = np.asarray(as_mode(image, "RGB")) if found == (size, size) else None
     except Exception as error:  # Pillow's decoders raise whatever a broken file drives them into
-        raise DataError(f"cannot decode image {path} in {tree.where}: {error}") from error
+        raise DataError(f"cannot decode image {path} in {tree.where}: {why_not(error, content)}") from error
     if pixels is None:
         raise DataError(f"image {path} in {tree.where} is {found[0]}x{found[1]}, expected {size}x{size}")
     return pixels.transpose(2, 0, 1)

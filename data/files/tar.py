@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from data.errors import DataError
+from data.files.foreign import truncated
 from data.files.tree import MAX_MEMBER_BYTES, check_member
 
 MAX_TOTAL_BYTES = 2**30  # far above any corpus here: an archive that claims more would only fill the memory
@@ -41,7 +42,7 @@ def read_tar(archive: Path) -> dict[str, bytes]:
         with tarfile.open(archive, "r:*", tarinfo=_Member) as tar:
             for member in tar:
                 check_member(archive, member.name)
-                parts = [part for part in member.name.split("/") if part not in ("", ".")]
+                parts = [part for part in member.name.replace("\\", "/").split("/") if part not in ("", ".")]
                 path, total = "/".join(parts), total + member.size
                 if member.isdir():
                     continue
@@ -59,7 +60,9 @@ def read_tar(archive: Path) -> dict[str, bytes]:
         raise DataError(f"{archive}: {error}; do not use this file") from None
     except (OSError, EOFError, tarfile.TarError, zlib.error, lzma.LZMAError) as error:
         reason = " ".join(str(error).split())  # tarfile's reasons have several lines
-        raise DataError(f"cannot read {archive}: {reason}; truncated? remove it and fetch it again") from error
+        raise DataError(
+            f"cannot read {archive}: {reason}; {truncated(archive)} remove it and fetch it again"
+        ) from error
     return files
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple, Self
 
 from data.errors import DataError
+from data.files.foreign import head, told_of
 
 # Far above any image of these datasets: a member that claims more would only fill the memory.
 MAX_MEMBER_BYTES = 64 * 2**20
@@ -117,17 +118,19 @@ class ZipTree(Tree):
         try:
             opened = zipfile.ZipFile(archive)
         except (OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"cannot open {archive}: {error}; remove it and fetch it again") from error
+            what = f"it {found}" if (found := told_of(head(archive))) else error
+            raise DataError(f"cannot open {archive}: {what}; remove it and fetch it again") from error
         self._open.append(opened)
         for info in opened.infolist():
             check_member(archive, info.filename)
-            parts = [part for part in info.filename.split("/") if part not in ("", ".")]
+            name = info.filename.replace("\\", "/")  # as some tools of Windows write it
+            parts = [part for part in name.split("/") if part not in ("", ".")]
             parts = parts[1:] if parts[:1] == [strip] else parts
-            if any(part.startswith(".") for part in parts) or parts[:1] == ["__MACOSX"]:
+            if any(part.startswith(".") or part == "__MACOSX" for part in parts):
                 continue
             self.folders.update("/".join(parts[:depth]) for depth in range(1, len(parts)))
             path = "/".join(parts)
-            if info.is_dir():
+            if name.endswith("/"):
                 self.folders.add(path)
                 continue
             if reason := _refusal(info):

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from data.errors import DataError
+from data.errors import DataError, fetch_command
 from data.facts import FACTS
 from data.files.image_folder import class_folders, list_images, read_images
 from data.files.tree import FolderTree, Tree, ZipTree
@@ -83,7 +83,7 @@ def _read(name: str, root: Path, download: bool) -> tuple[dict[str, tuple[Tensor
         return official_cifar.read(root, source)
     raise DataError(
         f"no {name} in {root.absolute()}: looked for {source.base_folder}/, {source.filename}, {name}/train/, train/ "
-        f"and {name}*.zip; fetch it with: python -m data {name} --data-root {root}"
+        f"and {name}*.zip; fetch it with: {fetch_command(name, root)}"
     )
 
 

@@ -10,6 +10,7 @@ from data.errors import DataError
 from data.splits.holdout import uniform
 from data.splits.lazy import LazySplit
 from data.splits.split import Splits
+from data.splits.workers import usable_cores
 
 FACTS = facts.FACTS["imagenet"]
 PARTS = ("train", "val")
@@ -50,7 +51,7 @@ def load(
     if not 1 <= crop_size <= resize:
         raise ValueError(f"crop_size must lie in [1, resize], got crop_size {crop_size} and resize {resize}")
     if workers is None:
-        workers = min(16, len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+        workers = min(16, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     if workers < 0:
         raise ValueError(f"workers must be >= 0, got {workers}")
     folder = root / "imagenet"
@@ -74,7 +75,13 @@ def load(
 
 
 def _classes(folder: Path, num_classes: int) -> tuple[str, ...]:
-    names = {part: {entry.name for entry in (folder / part).iterdir() if entry.is_dir()} for part in PARTS}
+    names = {part: {path.name for path in _entries(folder / part) if path.is_dir()} for part in PARTS}
+    for part, found in names.items():
+        if not found:
+            raise DataError(
+                f"{folder / part} has no class folders: sort its images into {part}/<wnid>/"
+                + (", as the labels that come with them say" if part == "val" else "")
+            )
     differing = sorted(names["train"] ^ names["val"])
     if differing:
         has, lacks = PARTS if differing[0] in names["train"] else PARTS[::-1]
@@ -84,11 +91,16 @@ def _classes(folder: Path, num_classes: int) -> tuple[str, ...]:
     return tuple(sorted(names["train"]))
 
 
+def _entries(folder: Path) -> list[Path]:
+    """What lies in a folder, without the hidden entries that notebooks and macOS leave there."""
+    return [path for path in folder.iterdir() if not path.name.startswith(".")]
+
+
 def _list(folder: Path, classes: tuple[str, ...]) -> tuple[list[str], torch.Tensor]:
     """Paths relative to the folder above `folder`, class after class, and labels [N] int64."""
     paths, labels = [], []
     for label, name in enumerate(classes):
-        found = sorted(entry.name for entry in (folder / name).iterdir() if entry.name.lower().endswith(SUFFIXES))
+        found = sorted(path.name for path in _entries(folder / name) if path.name.lower().endswith(SUFFIXES))
         if not found:
             raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder / name}")
         paths += [f"{folder.name}/{name}/{file}" for file in found]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from data.errors import DataError
+from data.errors import DataError, fetch_command
 from data.files.download import fetch
+from data.files.foreign import truncated
 from data.files.tar import read_tar
 from data.files.tree import FolderTree
 
@@ -111,7 +112,8 @@ class Source:
                 raise DataError(f"cannot read {path}: {error.strerror}") from error
             if version.sha256 not in ("", self.identity) and path.name == version.archives[0]:
                 raise DataError(
-                    f"{path} has a wrong SHA-256 (expected {version.sha256}): truncated? remove it and fetch it again"
+                    f"{path} has a wrong SHA-256 (expected {version.sha256}): {truncated(path)} remove it and fetch it "
+                    "again"
                 )
 
     def documents(self) -> list[Document]:
@@ -165,7 +167,7 @@ def open_source(root: Path, version: Version, name: str, download: bool) -> Sour
         folders = ", ".join(f"{part}/" for part in version.parts)
         raise DataError(
             f"no {name} in {root.absolute()}: looked for {folders}, {', '.join(version.archives)}; fetch it with: "
-            f"python -m data {name} --data-root {root}"
+            f"{fetch_command(name, root)}"
         )
 
     def verify(path: Path) -> None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from data.errors import DataError
 from data.files.download import fetch
+from data.files.foreign import truncated
 from data.files.tree import check_member
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _unpack(root: Path, source: type[CIFAR10]) -> None:
     archive, folder = root / source.filename, root / source.base_folder
     if not check_integrity(archive, source.tgz_md5):
         raise DataError(
-            f"{archive} has a wrong MD5 (expected {source.tgz_md5}): truncated? remove it and fetch it again"
+            f"{archive} has a wrong MD5 (expected {source.tgz_md5}): {truncated(archive)} remove it and fetch it again"
         )
     try:
         with FileLock(f"{archive}.lock"), tempfile.TemporaryDirectory(dir=root, prefix=".unpack-") as temporary:

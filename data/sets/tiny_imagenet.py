@@ -4,7 +4,7 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from data.errors import DataError
+from data.errors import DataError, fetch_command
 from data.facts import FACTS
 from data.files.download import fetch
 from data.files.image_folder import Listing, list_images, read_images
@@ -15,6 +15,7 @@ from data.splits.split import Splits
 FOLDER = "tiny-imagenet-200"
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+PLACES = ("images", "")  # below a class folder
 
 
 def load(
@@ -28,7 +29,9 @@ def load(
 ) -> Splits:
     """64x64 colour images: 90,000 / 10,000 / 10,000; the official validation images are the test split.
 
-    Looked for below `root`: the folder `tiny-imagenet-200/`, then a zip `tiny-imagenet-200*.zip`. The validation
+    Looked for below `root`: the folder `tiny-imagenet-200/`, then a zip `tiny-imagenet-200*.zip`. The layout is the
+    official one; the images of train/<wnid>/images/ may lie in train/<wnid>/, and those of val/images/ may have been
+    sorted into val/<wnid>/ (or val/<wnid>/images/) or val/images/<wnid>/. The validation
     split holds the training images whose number in their class (`<wnid>_<number>.JPEG`) is `val_from` or more.
 
     Source: data_utils/tiny_imagenet.py of the authors' code.
@@ -48,8 +51,8 @@ def load(
     with _find_tree(root, download) as tree:
         classes = _classes(tree)
         listings = {
-            "train": list_images(tree, "train", classes, below="images"),
-            "test": _list_annotated(tree, classes),
+            "train": list_images(tree, "train", classes, below=PLACES),
+            "test": _list_val(tree, classes),
         }
         arrays = read_images(tree, listings, size=FACTS["tiny-imagenet"].size, root=root, name="tiny-imagenet")
     images = torch.from_numpy(arrays["train"])
@@ -84,7 +87,7 @@ def _find_tree(root: Path, download: bool) -> Tree:
     if not zips:
         raise DataError(
             f"no tiny-imagenet in {root.absolute()}: looked for {FOLDER}/ and {FOLDER}*.zip; "
-            f"fetch it with: python -m data tiny-imagenet --data-root {root}"
+            f"fetch it with: {fetch_command('tiny-imagenet', root)}"
         )
     return ZipTree(zips, strip=FOLDER)
 
@@ -97,6 +100,14 @@ def _classes(tree: Tree) -> tuple[str, ...]:
         has, lacks = ("wnids.txt", "train/") if differing[0] in classes else ("train/", "wnids.txt")
         raise DataError(f"class {differing[0]!r} is in {has} but not in {lacks} of {tree.where}")
     return tuple(classes)
+
+
+def _list_val(tree: Tree, classes: tuple[str, ...]) -> Listing:
+    """The official validation images: sorted into class folders, as many scripts leave them, or as published."""
+    for folder in ("val", "val/images"):
+        if set(tree.subfolders(folder)) & set(classes):
+            return list_images(tree, folder, classes, below=PLACES)
+    return _list_annotated(tree, classes)
 
 
 def _list_annotated(tree: Tree, classes: tuple[str, ...]) -> Listing:

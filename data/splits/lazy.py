@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, default_collate
 
 from data.errors import DataError
+from data.files.pixels import as_mode, why_not
 from data.splits.normalisation import normalise
 from data.splits.split import Batch, Split, generator
 from data.splits.workers import heed_owner_alone, start_method, starting_deaf
@@ -102,9 +103,9 @@ class LazySplit(Split):
         path = self.folder / self.paths[i]
         try:
             with Image.open(path) as image:
-                return image.convert("RGB")
+                return as_mode(image, "RGB")
         except Exception as error:  # Pillow's decoders raise whatever a broken file drives them into
-            raise DataError(f"cannot decode image {path}: {error}") from error
+            raise DataError(f"cannot decode image {path}: {why_not(error, path)}") from error
 
     def _batches(self, order: Tensor, cuts: list[slice], seed: int | None, epoch: int) -> Iterator[Batch]:
         loader = DataLoader(

@@ -25,6 +25,11 @@ def start_method() -> BaseContext:
     return context
 
 
+def usable_cores() -> int:
+    """Cores that this process may use; where the system does not say (macOS), all there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def starting_deaf() -> Iterator[None]:
     """Processes started within inherit a mask of `STOP`; this one hears what came meanwhile at the end."""

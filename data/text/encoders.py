@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from data.errors import DataError
+from data.errors import DataError, fetch_command
 from data.files.download import fetch
+from data.files.foreign import truncated
 
 WEIGHTS = "model.safetensors"
 
@@ -63,12 +64,13 @@ def find_encoder(name: str, root: Path, folder: Path | None = None, download: bo
         for file, sha256 in known.files.items():
             fetch(known.url(file), place / file, sha256=sha256 or None)
     if not place.is_dir():
-        hint = f", or fetch it where there is a network: python -m data {name} --data-root {root}" if known else ""
+        hint = f", or fetch it where there is a network: {fetch_command(name, root)}" if known else ""
         raise DataError(f"no pretrained encoder in {place.absolute()}: put its folder there or give --pretrained{hint}")
     if known and (digest := weights_sha256(place)) not in ("", known.files[WEIGHTS]):
         raise DataError(
             f"{place / WEIGHTS} is not that of {name} (its SHA-256 is {digest[:12]}..., expected "
-            f"{known.files[WEIGHTS][:12]}...): truncated? if it is another encoder, give its folder another name"
+            f"{known.files[WEIGHTS][:12]}...): {truncated(place / WEIGHTS)} if it is another encoder, give "
+            "its folder another name"
         )
     return place
 

@@ -177,7 +177,7 @@ def test_class_folder_missing_in_both(cifar_root):
 
 def test_part_missing(cifar_root):
     shutil.rmtree(cifar_root / "test")
-    with pytest.raises(DataError, match="class folder 'airplane' is in train/ but not in test/"):
+    with pytest.raises(DataError, match="there is no test/ in "):
         load("cifar10", root=cifar_root)
 
 

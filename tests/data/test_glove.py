@@ -26,7 +26,11 @@ def test_vectors_by_id(tmp_path):
         (["a 1 2 3", "b 1 2.3.4 3"], r"line 2: could not convert string to float"),
         (["a 1 2 3", "b 1  3"], "line 2: could not convert"),
         (["a 1 2 3", "b 1 1e99 3"], "line 2: a number is too large"),
-        (["a 1 2 3", ""], "line 2: 1 numbers, expected 3"),
+        (["a 1 2 3", ""], "line 2: 0 numbers, expected 3"),
+        (["a 1 2 3", "two words 1 2"], "line 2: not a vector of numbers"),
+        (["2 3", "a 1 2 3", "b 1 2"], "line 3: 2 numbers, expected 3"),
+        (["3 3", "a 1 2 3", "b 1 2 3"], "holds 2 words, its header line says 3: truncated"),
+        (["version https://git-lfs.github.com/spec/v1", "oid sha256:0", "size 1"], "is a Git LFS pointer"),
         (["a"], "line 1: expected a word and its vector"),
         ([], "is empty"),
     ],
@@ -36,6 +40,25 @@ def test_broken_files_are_named_with_the_line(tmp_path, lines, message):
     with pytest.raises(DataError, match=message) as error:
         glove.read(tmp_path / "v.txt", ("a", "b"))
     assert "v.txt" in str(error.value)
+
+
+@pytest.mark.parametrize("end", ["", " ", "\r", " \r"])
+@pytest.mark.parametrize("header", [[], ["4 3"], ["4 3 "]])
+def test_the_published_files_of_word2vec_glove_and_fasttext(tmp_path, header, end):
+    lines = [f"{word} {vector}{end}" for word, vector in WORDS.items()]
+    write_vectors(tmp_path / "v.txt", [*header, *lines])
+    matrix, found = glove.read(tmp_path / "v.txt", ("cat", "at name@domain.com", ". . .", "7"))
+    assert found.tolist() == [False, True, True, True, True]
+    assert matrix[1:].tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9], [-1, 0.5, 1000]]
+
+
+WORDS = {"cat": "1 2 3", "at name@domain.com": "4 5 6", ". . .": "7 8 9", "7": "-1 .5 1e3"}
+
+
+def test_a_file_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_vectors(tmp_path / "v.txt")
+    assert glove.find(tmp_path / "elsewhere", "~/v.txt") == tmp_path / "v.txt"
 
 
 def test_which_file(tmp_path):

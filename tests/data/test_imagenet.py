@@ -128,6 +128,33 @@ def test_missing_class_folder(imagenet_root):
         load_small(imagenet_root)
 
 
+def test_validation_images_that_nobody_sorted(imagenet_root):
+    val = imagenet_root / "imagenet" / "val"
+    for i, path in enumerate(sorted(val.rglob("*.JPEG"))):
+        path.rename(val / f"ILSVRC2012_val_{i:08}.JPEG")
+    for folder in WNIDS:
+        (val / folder).rmdir()
+    with pytest.raises(DataError, match=r"imagenet/val has no class folders: sort its images into val/<wnid>/, as the"):
+        load_small(imagenet_root)
+
+
+def test_hidden_entries_are_left_out(imagenet_root):
+    expected = [split.fingerprint for split in load_small(imagenet_root)]
+    for part in ("train", "val"):
+        (imagenet_root / "imagenet" / part / ".ipynb_checkpoints").mkdir()
+        (imagenet_root / "imagenet" / part / ".DS_Store").write_bytes(b"junk")
+        (imagenet_root / "imagenet" / part / WNIDS[0] / f"._{WNIDS[0]}_0.JPEG").write_bytes(b"\0\5\x16\7")
+    assert [split.fingerprint for split in load_small(imagenet_root)] == expected
+
+
+def test_workers_where_the_system_does_not_say_how_many_cores(imagenet_root, monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 6)
+    assert load_small(imagenet_root, workers=None).train.workers == 6
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert load_small(imagenet_root, workers=None).train.workers == 3
+
+
 def test_wrong_number_of_classes(imagenet_root):
     with pytest.raises(DataError, match=r"expected 1000 class folders in .*train, found 3"):
         load_small(imagenet_root, num_classes=1000)

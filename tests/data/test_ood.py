@@ -64,13 +64,16 @@ def test_svhn(tmp_path, monkeypatch):
     assert torch.equal(split.images[3], torch.from_numpy(pixels[..., 3].transpose(2, 0, 1).copy()))
 
 
-def test_cifar10_c_is_the_official_file_or_generated(tmp_path):
+def test_cifar10_c_is_the_official_file_or_generated(tmp_path, monkeypatch):
     test = load("digits").test  # any split with uint8 images
     generated = load_ood("cifar10-c", "cifar10", root=tmp_path, in_test=lambda: test)
     assert "generated: test images + N(0, 0.10)" in generated.note
     (tmp_path / "CIFAR-10-C").mkdir()
     pixels = np.random.default_rng(0).integers(0, 256, (50, 32, 32, 3), np.uint8)
     np.save(tmp_path / ood.CIFAR10_C_FILE, pixels)
+    with pytest.raises(DataError, match=r"must be uint8 \[50000, 32, 32, 3\], got uint8 \[50, 32, 32, 3\]"):
+        load_ood("cifar10-c", "cifar10", root=tmp_path)  # its last fifth would be nobody's
+    monkeypatch.setattr(ood, "CIFAR10_C_SIZE", 50)
     official = load_ood("cifar10-c", "cifar10", root=tmp_path)
     assert official.note == "official CIFAR-10-C/gaussian_noise.npy, severity 5"
     assert torch.equal(official.images, torch.from_numpy(pixels[40:]).permute(0, 3, 1, 2))

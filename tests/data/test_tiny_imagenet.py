@@ -78,6 +78,40 @@ def test_zip_gives_what_the_folder_gives(tiny_root, tmp_path_factory, archive):
     assert fingerprints(root) == fingerprints(tiny_root)
 
 
+def moved(folder, pattern, place):
+    for path in sorted(folder.glob(pattern)):
+        target = folder / place(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(target)
+
+
+@pytest.mark.parametrize("sorted_into", ["val/{}", "val/{}/images", "val/images/{}"])
+@pytest.mark.parametrize("annotated", [True, False])
+def test_validation_images_sorted_into_class_folders(tiny_root, sorted_into, annotated):
+    train, _, test = load("tiny-imagenet", root=tiny_root, val_from=8)
+    folder = tiny_root / "tiny-imagenet-200"
+    lines = (line.split("\t") for line in (folder / "val" / "val_annotations.txt").read_text().splitlines())
+    class_of = {name: wnid for name, wnid, *_ in lines}
+    moved(folder, "val/images/*.JPEG", lambda path: f"{sorted_into.format(class_of[path.name])}/{path.name}")
+    if not annotated:
+        (folder / "val" / "val_annotations.txt").unlink()
+    found = load("tiny-imagenet", root=tiny_root, val_from=8)
+    assert found.train.fingerprint == train.fingerprint
+    assert found.test.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    images = {(int(label), image.numpy().tobytes()) for image, label in zip(test.images, test.labels, strict=True)}
+    assert images == {
+        (int(label), image.numpy().tobytes()) for image, label in zip(found.test.images, found.test.labels, strict=True)
+    }
+
+
+def test_training_images_right_in_their_class_folder(tiny_root):
+    expected = [split.images for split in load("tiny-imagenet", root=tiny_root, val_from=8)]
+    folder = tiny_root / "tiny-imagenet-200"
+    moved(folder, "train/*/images/*.JPEG", lambda path: f"train/{path.parts[-3]}/{path.name}")
+    for images, split in zip(expected, load("tiny-imagenet", root=tiny_root, val_from=8), strict=True):
+        assert torch.equal(split.images, images)
+
+
 def test_class_without_folder(tiny_root):
     shutil.rmtree(tiny_root / "tiny-imagenet-200" / "train" / WNIDS[1])
     with pytest.raises(DataError, match=f"class '{WNIDS[1]}' is in wnids.txt but not in train/ of "):
