@@ -1,4 +1,4 @@
-"""What the commands share: exit statuses, options, and a reader that leaves early."""
+"""What the commands share: exit statuses, options, and the broken pipe."""
 
 import argparse
 import os
@@ -23,7 +23,7 @@ def a_path(text: str) -> Path:
 
 
 def until_nobody_reads(main: Callable[[], int]) -> int:
-    """The exit status of a command; where its reader leaves, as `head` does, 141 and silence, as SIGPIPE has it.
+    """Run a command and return its exit status. A broken pipe (`... | head`) gives 141 and no message, as SIGPIPE does.
 
     What the terminal or log cannot show becomes a question mark there.
     """

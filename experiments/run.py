@@ -54,24 +54,25 @@ def _start_worker(progress, device: str) -> None:
     global _device, _progress, _should_stop
     _device = device
     _progress, _should_stop = progress, _life.enter_context(noticed())
-    progress.cancel_join_thread()  # at its end a worker would wait for a reader of its news that is waiting for it
+    # An ending worker must not wait until the launcher reads its queue: the launcher waits for the worker to end.
+    progress.cancel_join_thread()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the launcher's to answer
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """A killed launcher leaves no worker behind; their runs go on from their checkpoints next time."""
+    """End this worker when the launcher is killed; its run resumes from the checkpoint next time."""
     connection.wait([multiprocessing.parent_process().sentinel])
     os._exit(1)
 
 
 class Outcome(NamedTuple):
-    """What a worker made of a run.
+    """The outcome of a run in a worker.
 
     Attributes:
         result: `result.json`, or None.
         failure: what went wrong, in one line; "" if nothing did.
-        worn: whether the worker can train no other: after an error of CUDA every call of its process fails.
+        worn: whether the worker must be replaced: after a CUDA error every CUDA call of its process fails.
     """
 
     result: dict | None

@@ -1,4 +1,4 @@
-"""What takes seconds to make from records and never changes, remembered between calls in one file below the output.
+"""Disk cache for slow, deterministic results: one file below the output folder.
 
 A key names everything that a value depends on, down to the source code; the file can be deleted at any time.
 """

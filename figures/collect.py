@@ -1,4 +1,4 @@
-"""The run records that a table or figure is made from, and what is missing of them."""
+"""The run records that a table or figure is made from, and which of them are missing."""
 
 import warnings
 from collections.abc import Callable

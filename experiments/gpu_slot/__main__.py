@@ -1,4 +1,4 @@
-"""Spend a few minutes on a GPU, and leave `slot.json` and `records.tar`, whole at every moment."""
+"""Measure and train on a GPU for a few minutes; `slot.json` and `records.tar` are whole at every moment."""
 
 import argparse
 import io

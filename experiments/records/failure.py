@@ -9,7 +9,7 @@ ERROR = "error.txt"  # why a run failed: a line "<UTC time>  <message>"
 
 
 def note(folder: Path, message: str) -> None:
-    """Leave why a run failed in its folder, which is made if need be. Not for RunIsLocked: that run goes on.
+    """Write why a run failed into its folder, which is made if missing. Not for RunIsLocked: that run goes on.
 
     Args:
         folder: the run's.

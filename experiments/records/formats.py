@@ -1,4 +1,4 @@
-"""The two JSON files of a record as today's code expects them, whatever version wrote them."""
+"""The two JSON files of a record in today's format, whichever version wrote them."""
 
 import dataclasses
 import json
@@ -12,7 +12,7 @@ FORMAT = 1  # of config.json; records without a number came before
 
 
 def read_json(folder: Path) -> tuple[dict, dict]:
-    """`config.json` and `result.json` of a folder; what an older version did not write has its meaning of then.
+    """`config.json` and `result.json` of a folder; settings that an older version did not write are filled in.
 
     Raises:
         OSError, ValueError, KeyError, TypeError: a file that is missing or damaged.

@@ -1,4 +1,4 @@
-"""What an epoch gathers on its way, and the rows that it adds to a run's record."""
+"""What an epoch accumulates, and the rows it adds to a run's record."""
 
 import time
 
@@ -10,7 +10,7 @@ from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_labe
 
 
 class PartialEpoch:
-    """What an epoch has come to so far.
+    """The state of an epoch that has begun.
 
     Attributes:
         steps: steps taken.
@@ -43,7 +43,7 @@ class PartialEpoch:
 
 
 class TrainingConfidence:
-    """What the model gave each training sample when an epoch's step reached it.
+    """The model's confidence in each training sample at the step that used it.
 
     Attributes:
         p_true: [N] float32, probability of the true class; NaN for a sample that no step has met.

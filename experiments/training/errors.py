@@ -1,4 +1,4 @@
-"""What ends a run early, for a reason that one line explains."""
+"""Errors that end a run early and that one line explains."""
 
 from experiments.records.lock import RunIsLocked
 

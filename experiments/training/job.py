@@ -113,7 +113,7 @@ def _hold(folder: Path, held: ExitStack) -> None:
 
 
 def _first(world: World, what: Callable[[], Any]) -> Any:
-    """What the process of rank 0 alone does, or finds out; an error of its is an error of all."""
+    """Call `what` in the process of rank 0 alone; all processes get its result or raise its error."""
     result = error = None
     if world.writes:
         try:

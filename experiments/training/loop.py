@@ -1,4 +1,4 @@
-"""Training one run: read `Training.run` first."""
+"""The training loop of one run: read `Training.run` first."""
 
 import time
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the final model of a finished run makes of out-of-distribution images, added to the run's record.
+"""Out-of-distribution images through the final model of a finished run; logits and AUROC go to its record.
 
 Source: the paper's section "Out-of-Distribution (OOD) detection" and Appendix K.
 """
@@ -64,7 +64,7 @@ def evaluate(
     max_images: int | None = None,
     again: bool = False,
 ) -> dict[str, dict]:
-    """Add what a finished run's final model makes of out-of-distribution images to its record, unless it is there.
+    """Add the final model's logits and AUROC on out-of-distribution images to a run's record, unless they are there.
 
     `predictions.npz` gets `ood_<name>_logits` [M, K] float32 beside the arrays it has, and `result.json` "ood".
     The record is valid whenever the process is killed, and nothing is written before all sets are scored.

@@ -1,4 +1,4 @@
-"""How a run computes: precision, memory layout, compilation. What it computes does not depend on it, but for rounding.
+"""How a run computes: precision, memory layout, compilation. Results depend on it by rounding only.
 
 Images are channels-last. On the CPU all is plain float32. On a GPU the forward pass runs in bfloat16 (parameters, the
 loss, the optimizer and every score stay float32), the optimizer is one fused kernel, and nothing within an epoch waits

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 
 class EpochProgress:
-    """A bar over epochs on a terminal; elsewhere a line now and then, for who follows the log of a job."""
+    """A bar over epochs on a terminal; elsewhere a line every few seconds, for the log of a job."""
 
     def __init__(self, epochs: int, seconds_between_lines: float = 10.0, quiet: bool = False):
         self.bar = tqdm(total=epochs, unit="epoch", disable=quiet or None)

@@ -1,4 +1,4 @@
-"""Going on from a checkpoint that another device, or another process, may have written or read."""
+"""Resuming from a checkpoint that another device may have written, or another process has read."""
 
 from collections.abc import Callable
 from pathlib import Path

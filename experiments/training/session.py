@@ -1,4 +1,4 @@
-"""How runs are trained on this machine: what changes no number of theirs."""
+"""Where and how runs are trained: settings that change no number."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ def _never() -> bool:
 
 @dataclass(frozen=True)
 class Session:
-    """Where runs find their data and leave their records, on what they are trained, and who hears of it.
+    """Where runs find their data and leave their records, on which device they train, and who is told.
 
     Attributes:
         data_root: where datasets lie; None takes `data.load`'s default.

@@ -1,4 +1,4 @@
-"""Pre-emption: a signal asks a run to stop, and the run does so when it can go on from where it was."""
+"""Pre-emption: a signal asks a run to stop, and the run stops after its next checkpoint."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from data.splits.workers import STOP
 
 @contextmanager
 def noticed() -> Iterator[Callable[[], bool]]:
-    """Gives a function that says whether one of `STOP` has come; puts the former handlers back at the end.
+    """Yield a function that tells whether a signal of `STOP` has come. At the end the former handlers are restored.
 
     A second signal is heeded no other way: whoever is in a hurry sends SIGKILL, which costs the steps since the last
     checkpoint. Outside the main thread, where Python takes no signals, the answer is always no.

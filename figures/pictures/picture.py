@@ -1,4 +1,4 @@
-"""Figures that are drawn from run records alone: what a figure is, and the files it becomes."""
+"""Figures drawn from run records: what a figure is, and the files it is written to."""
 
 import hashlib
 from collections.abc import Callable
