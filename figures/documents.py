@@ -17,10 +17,12 @@ from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
 from figures.claims.scores import newsgroups_row
+from figures.pictures import newsgroups_row as newsgroups_row_picture
 from figures.tables import TABLES, render
 from figures.tables.table import fill
 
 DOCUMENTS = ("README.md", "RESULTS.md", "docs/SPEED.md")
+PICTURE = "docs/newsgroups.png"
 BENCH = PUBLISHED / "bench-cpu.json"
 
 
@@ -77,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
     for path, text in documents().items():
         files.write_bytes(path, text.encode())
         print(f"written: {path.relative_to(ROOT)}")
+    if newsgroups_row_picture.write(ROOT / PICTURE):
+        print(f"written: {PICTURE}")
     return 0
 
 
