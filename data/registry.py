@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from data.sets import cifar, digits, imagenet, newsgroups, tiny_imagenet, topics
+from data.splits.holdout import check_seed
 from data.splits.split import Splits
 
 # A loader takes (root, seed, download) and, as keywords with defaults, every number that can change a result.
@@ -43,8 +44,7 @@ def load(name: str, root: str | os.PathLike | None = None, seed: int = 0, downlo
     for option in options:
         if option not in valid:
             raise ValueError(f"dataset {name!r} has no option {option!r}; it has {', '.join(valid)}")
-    if seed < 0:
-        raise ValueError(f"seed must be >= 0, got {seed}")
+    check_seed(seed)
     return DATASETS[name](data_root(root), seed, download, **options)
 
 
