@@ -23,6 +23,7 @@ from data.files.image_folder import SUFFIXES
 from data.files.pixels import as_mode, why_not
 from data.registry import data_root, load
 from data.splits.arrays import ArraySplit
+from data.splits.holdout import check_seed
 from data.splits.lazy import LazySplit
 from data.splits.split import Split, generator
 
@@ -196,8 +197,7 @@ def load_ood(
     check_ood(name, in_dataset)
     if max_images is not None and max_images < 1:
         raise ValueError(f"max_images must be >= 1, got {max_images}")
-    if seed < 0:
-        raise ValueError(f"seed must be >= 0, got {seed}")
+    check_seed(seed)
     if str(name) not in OOD:
         return _folder(Path(name), in_dataset, seed, max_images)
     in_test = in_test or (lambda: load(in_dataset, root=root, download=download).test)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from data import sets
 from data.facts import FACTS
+from data.splits.holdout import check_seed
 from data.splits.split import Splits
 
 
@@ -45,8 +46,7 @@ def load(name: str, root: str | os.PathLike | None = None, seed: int = 0, downlo
     for option in options:
         if option not in valid:
             raise ValueError(f"dataset {name!r} has no option {option!r}; it has {', '.join(valid)}")
-    if seed < 0:
-        raise ValueError(f"seed must be >= 0, got {seed}")
+    check_seed(seed)
     return DATASETS[name](data_root(root), seed, download, **options)
 
 

@@ -5,9 +5,11 @@ tables and figures use, the user's own `#SBATCH` lines from `scripts/cluster.sh`
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from experiments import grid
+from experiments.command import until_nobody_reads
 from experiments.grid import Run
 from experiments.methods import TABLE_METHODS
 from experiments.records import files
@@ -35,7 +37,7 @@ source "${{SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}}/experiments/scripts/common.
 
 def cluster_options(folder: Path = FOLDER) -> list[str]:
     """The `#SBATCH` lines of the user's `cluster.sh`."""
-    lines = (folder / "cluster.sh").read_text().splitlines()
+    lines = (folder / "cluster.sh").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line.startswith("#SBATCH ")]
 
 
@@ -96,10 +98,11 @@ def main() -> int:
             path.unlink()
     for name, text in texts.items():
         files.write_bytes(FOLDER / name, text.encode())
-        (FOLDER / name).chmod(0o755)
+        with suppress(OSError):  # where a file system knows no modes
+            (FOLDER / name).chmod(0o755)
     print(f"written: {len(texts)} scripts in {FOLDER.relative_to(ROOT)}/")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -16,6 +16,9 @@ REFUSED = 2  # exit status where the input, or what was found on disk, is at fau
 INTERRUPTED = 130  # exit status after Ctrl-C
 PREEMPTED = 75  # exit status after SIGTERM, SIGUSR1 or SIGUSR2 (EX_TEMPFAIL): start the same command again
 
+if "ipykernel" not in sys.modules:
+    os.environ["MPLBACKEND"] = "Agg"  # no command opens a window, and matplotlib cannot be imported with a wrong one
+
 
 def a_path(text: str) -> Path:
     """A path of the command line. Shells leave the ~ of --runs=~/runs alone."""
@@ -42,7 +45,7 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data-root", metavar="DIR", help="where datasets lie (default: $ADAFOCAL_DATA, else datasets/)"
     )
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
+    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument(
         "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
     )

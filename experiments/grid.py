@@ -1,10 +1,12 @@
 """Which runs exist: the dataset-model pairs, methods and seeds of every table, at every scale."""
 
 import hashlib
+import shlex
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from data.splits.holdout import check_seed
 from experiments import recipes, scales
 from experiments.methods import METHODS, TABLE_METHODS
 from experiments.overrides import normalise
@@ -138,10 +140,9 @@ class Run:
         """A run whose names and overrides are checked.
 
         Raises:
-            ValueError: what `recipes.recipe` refuses, or a negative seed.
+            ValueError: what `recipes.recipe` refuses, or a seed that no generator takes.
         """
-        if seed < 0:
-            raise ValueError(f"seed must be >= 0, got {seed}")
+        check_seed(seed)
         plain = recipes.recipe(dataset, model, method, scale)
         recipes.recipe(dataset, model, method, scale, tuple(overrides))
         return cls(scale, dataset, model, method, seed, normalise(plain, tuple(overrides)))
@@ -166,7 +167,7 @@ class Run:
     def command(self) -> str:
         """The command that trains it."""
         names = f"--dataset {self.dataset} --model {self.model} --method {self.method} --seed {self.seed}"
-        settings = "".join(f" --set {text}" for text in self.overrides)
+        settings = "".join(f" --set {shlex.quote(text)}" for text in self.overrides)
         return f"python -m experiments.train {names} --scale {self.scale}{settings}"
 
 

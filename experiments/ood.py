@@ -1,6 +1,7 @@
 """Out-of-distribution detection by the entropy of the softmax (Table 8, Fig. 6): `python -m experiments.ood --help`."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 import data
 from calibration.ood import entropy, entropy_auroc, roc
 from experiments import grid, records, scales
-from experiments.command import INTERRUPTED, REFUSED, add_session_options, pick_device
+from experiments.command import INTERRUPTED, REFUSED, add_session_options, pick_device, until_nobody_reads
 from experiments.grid import Run
 from experiments.records.lock import RunIsLocked
 from experiments.training.ood import NoCheckpoint, evaluate, find, lacking, sets_of
@@ -83,6 +84,7 @@ def _arguments() -> argparse.ArgumentParser:
         metavar="NAME_OR_DIR",
         action="extend",
         nargs="+",
+        type=os.path.expanduser,
         help=f"{sets}; or a folder of images (default: what the paper's table has for the dataset)",
     )
     parser.add_argument("--again", action="store_true", help="score sets again that the record has")
@@ -127,4 +129,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

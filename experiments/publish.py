@@ -11,6 +11,7 @@ from pathlib import Path
 
 from data.files.tar import read_tar
 from experiments import records
+from experiments.command import a_path, until_nobody_reads
 from experiments.grid import Run
 from experiments.records import (
     BINS,
@@ -126,9 +127,9 @@ def main(arguments: list[str] | None = None) -> int:
         "git commit.",
     )
     parser.add_argument(
-        "source", metavar="DIR_OR_TAR", type=Path, help="runs, a folder in it such as runs/quick, or a tar of records"
+        "source", metavar="DIR_OR_TAR", type=a_path, help="runs, a folder in it such as runs/quick, or a tar of records"
     )
-    parser.add_argument("--into", metavar="DIR", type=Path, default=PUBLISHED, help="default: experiments/results")
+    parser.add_argument("--into", metavar="DIR", type=a_path, default=PUBLISHED, help="default: experiments/results")
     parser.add_argument("--scores-only", action="store_true", help="leave out bins.csv and predictions.npz")
     options = parser.parse_args(arguments)
     try:
@@ -145,4 +146,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

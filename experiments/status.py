@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 
 from experiments import grid, records, scales
-from experiments.command import REFUSED, until_nobody_reads
+from experiments.command import REFUSED, a_path, until_nobody_reads
 from experiments.grid import Run
 from experiments.records.failure import ERROR
 from experiments.records.lock import Owner, holder
@@ -82,7 +82,7 @@ def _unfinished(run: Run, folder: Path, owner: Owner | None, damage: str) -> Sta
     epoch, seconds = _history(folder)
     failure = None
     if (folder / ERROR).exists():
-        when, _, why = (folder / ERROR).read_text(errors="replace").strip().partition("  ")
+        when, _, why = (folder / ERROR).read_text(encoding="utf-8", errors="replace").strip().partition("  ")
         failure = (when, why, folder / ERROR) if why else ("", when, folder / ERROR)
     elif damage:
         failure = ("", damage, folder / records.RESULT)
@@ -194,7 +194,7 @@ def _arguments() -> argparse.ArgumentParser:
         epilog="example: python -m experiments.status --for all --scale paper --failed",
     )
     grid.add_selection(parser)
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
+    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument("--failed", action="store_true", help="also say when and why each failed run did")
     return parser
 

@@ -4,11 +4,18 @@ import argparse
 import os
 import sys
 import traceback
-from pathlib import Path
 
 import data
 from experiments import scales
-from experiments.command import INTERRUPTED, PREEMPTED, REFUSED, add_session_options, pick_device
+from experiments.command import (
+    INTERRUPTED,
+    PREEMPTED,
+    REFUSED,
+    a_path,
+    add_session_options,
+    pick_device,
+    until_nobody_reads,
+)
 from experiments.grid import Run
 from experiments.methods import METHODS
 from experiments.training import distributed
@@ -50,7 +57,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--pretrained",
         metavar="DIR",
-        type=Path,
+        type=a_path,
         help="folder of the pretrained encoder to fine-tune, with config.json, model.safetensors and its tokenizer "
         "(default: the recipe's, in the data root); with another name than the recipe's encoder, it is an override",
     )
@@ -115,4 +122,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -1,5 +1,6 @@
 """The run records that a table or figure is made from, and which of them are missing."""
 
+import shlex
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Collection:
     @property
     def where(self) -> str:
         """The option of a command that names the folder of the records; "" where it is the usual one."""
-        return f" --runs {self.runs}" if self.runs not in (None, Path("runs")) else ""
+        return f" --runs {shlex.quote(str(self.runs))}" if self.runs not in (None, Path("runs")) else ""
 
     @property
     def devices(self) -> list[str]:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from experiments import scales
+from experiments.command import a_path
 from figures import cache, outputs
 
 
@@ -12,9 +13,9 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """The options of the commands that make tables and figures."""
     arguments = argparse.ArgumentParser(prog=prog, description=description)
     scales.add_option(arguments)
-    arguments.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="records (default: runs/)")
+    arguments.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="records (default: runs/)")
     arguments.add_argument(
-        "--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)"
+        "--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)"
     )
     return arguments
 

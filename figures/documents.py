@@ -13,6 +13,7 @@ from pathlib import Path
 
 from experiments.bench.table import markdown
 from experiments.bench.timing import Row
+from experiments.command import until_nobody_reads
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
@@ -37,7 +38,7 @@ def demo() -> str:
 
 def bench() -> str:
     """The published measurements of `make bench`, all but those that compare with nothing."""
-    content = json.loads(BENCH.read_text())
+    content = json.loads(BENCH.read_text(encoding="utf-8"))
     rows = [Row(**{key: value for key, value in row.items() if key != "ratio"}) for row in content["rows"]]
     return markdown([row for row in rows if row.other], content["costs"], content["notes"]).strip()
 
@@ -70,7 +71,7 @@ def filled_in(text: str) -> str:
 
 def documents() -> dict[Path, str]:
     """Every document with measured numbers, and what it should say."""
-    return {ROOT / name: filled_in((ROOT / name).read_text()) for name in DOCUMENTS}
+    return {ROOT / name: filled_in((ROOT / name).read_text(encoding="utf-8")) for name in DOCUMENTS}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -85,4 +86,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

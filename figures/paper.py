@@ -21,7 +21,7 @@ class PaperCell:
 @cache
 def cells() -> dict[tuple[str, str, str, str, str], PaperCell]:
     """All cells, by (table, block, dataset, model, method)."""
-    with (Path(__file__).parent / "paper.csv").open() as file:
+    with (Path(__file__).parent / "paper.csv").open(encoding="utf-8") as file:
         return {
             (row["table"], row["block"], row["dataset"], row["model"], row["method"]): PaperCell(
                 float(row["value"]), float(row["temperature"]) if row["temperature"] else None

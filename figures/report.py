@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments import grid, scales
+from experiments.command import until_nobody_reads
 from experiments.records import Record, files
 from figures import cache, command, outputs
 from figures.collect import Reader
@@ -126,4 +127,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -10,6 +10,7 @@ import numpy as np
 from filelock import FileLock
 
 from data.errors import DAMAGED_NPZ
+from data.files.durable import sync
 
 FOLDER = ".cache"
 NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
@@ -62,7 +63,7 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
         with open(temporary, "wb") as file:
             np.savez(file, **arrays, **{NAMES: np.array(list(arrays))})
             file.flush()
-            os.fsync(file.fileno())
+            sync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from data.errors import DataError
+from data.files.durable import sync
 
 ATTEMPTS = 3
 TIMEOUT = 60  # seconds without a byte
@@ -122,7 +123,7 @@ def _download_once(url: str, part: Path, algorithm: str, expected: str | None) -
             received += len(chunk)
             bar.update(len(chunk))
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
     if length and received != length:
         raise _BadDownloadError(f"the connection ended after {received} of {length} bytes")
     if expected and digest.hexdigest() != expected:

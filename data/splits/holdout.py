@@ -54,6 +54,12 @@ def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor
     return torch.from_numpy(np.sort(train)), torch.from_numpy(np.sort(val))
 
 
+def check_seed(seed: int) -> None:
+    """Raise ValueError unless 0 <= seed < 2^32, which every generator takes: NumPy's legacy one no more."""
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed must be >= 0, got {seed}" if seed < 0 else f"seed must be < 2^32 = {2**32}, got {seed}")
+
+
 def check_size(option: str, size: int, limit: int) -> None:
     """Raise ValueError unless 1 <= size < limit, the number of samples it is taken from."""
     if not 1 <= size < limit:

@@ -12,6 +12,7 @@ import torch
 from experiments.bench import losses, peers, scores, texts, training
 from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
+from experiments.command import a_path, until_nobody_reads
 from experiments.records import files
 from experiments.records.provenance import environment
 
@@ -36,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         description="Time losses, scores, calibrators and training, as ratios within this run. Below what is allowed "
         "is good. On a GPU the losses and the training are timed there, the rest on one thread of the CPU.",
     )
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--small", action="store_true", help="leave out the 50,000 x 1,000 sets, which take 3 GB")
     options = parser.parse_args(arguments)
@@ -71,4 +72,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

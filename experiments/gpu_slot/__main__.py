@@ -20,7 +20,7 @@ import torch
 
 import data
 from experiments import records
-from experiments.command import REFUSED, pick_device
+from experiments.command import REFUSED, a_path, pick_device, until_nobody_reads
 from experiments.gpu_slot.plan import LAST, Part, plan, preparations
 from experiments.records import files
 from experiments.records.provenance import ROOT, environment
@@ -167,8 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="example: python -m experiments.gpu_slot --minutes 10 --out slot --data-root ../shared/data",
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="all it may take (default: 10)")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the two files go")
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="run records (default: runs/)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, required=True, help="where the two files go")
+    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
     parser.add_argument("--data-root", metavar="DIR", help="where datasets lie, as of experiments.train")
     parser.add_argument("--device", metavar="{cpu,cuda}", help="default: cuda where there is one")
     parser.add_argument("--commit", help="of these files, where they are no git checkout")
@@ -211,4 +211,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -6,18 +6,21 @@ import hashlib
 import io
 import json
 import os
-import tempfile
+import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from data.files.durable import sync, sync_folder
+
 
 def write_bytes(path: Path, content: bytes | memoryview) -> None:
-    """Replace `path` by `content`, atomically and durably."""
+    """Replace `path` by `content`, atomically and as durably as the file system allows; the umask decides who reads."""
     path = Path(path)
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less the umask
     except OSError as error:
         error.filename = str(path)  # not the temporary name
         raise
@@ -25,11 +28,10 @@ def write_bytes(path: Path, content: bytes | memoryview) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o644)
+            sync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise _named(error, path) from None
     sync_folder(path.parent)
 
@@ -54,15 +56,6 @@ def remove_empty(folder: Path, top: Path) -> None:
         while folder != top:
             folder.rmdir()
             folder = folder.parent
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in `folder` durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sha256(content: bytes | memoryview) -> str:
@@ -117,7 +110,7 @@ class CsvLog:
             write_bytes(self.path, csv_text(self.rows).encode())
             return
         try:
-            with self.path.open("a") as file:
+            with self.path.open("a", encoding="utf-8") as file:
                 file.write(csv_text(rows, header=not self.rows))
         except OSError as error:
             raise _named(error, self.path) from None
