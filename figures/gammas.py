@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments.command import REFUSED, a_path
 from experiments.records import BINS, PUBLISHED, files
 from experiments.records.dataframe import frame
 
@@ -39,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m figures.gammas",
         description="Write the final gammas and bin edges of every run of AdaFocal that has them into one CSV.",
     )
-    parser.add_argument("--runs", metavar="DIR", type=Path, default=Path("runs"), help="records (default: runs/)")
-    parser.add_argument("--out", metavar="DIR", type=Path, default=Path("out"), help="where to write (default: out/)")
+    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="records (default: runs/)")
+    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
     options = parser.parse_args(arguments)
     found = final_gammas(PUBLISHED, options.runs)
     path = options.out / "gammas.csv"
@@ -49,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         files.write_bytes(path, found.to_csv(index=False).encode())
     except OSError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
+        return REFUSED
     print(f"written: {path}, {len(found)} rows of {len(found[RUN].drop_duplicates())} runs")
     return 0
 
