@@ -66,10 +66,12 @@ def find_encoder(name: str, root: Path, folder: Path | None = None, download: bo
     if not place.is_dir():
         hint = f", or fetch it where there is a network: {fetch_command(name, root)}" if known else ""
         raise DataError(f"no pretrained encoder in {place.absolute()}: put its folder there or give --pretrained{hint}")
+    if (state := truncated(place / WEIGHTS)) != "truncated?":
+        raise DataError(f"{place / WEIGHTS}: {state} put the file itself there")
     if known and (digest := weights_sha256(place)) not in ("", known.files[WEIGHTS]):
         raise DataError(
             f"{place / WEIGHTS} is not that of {name} (its SHA-256 is {digest[:12]}..., expected "
-            f"{known.files[WEIGHTS][:12]}...): {truncated(place / WEIGHTS)} if it is another encoder, give "
+            f"{known.files[WEIGHTS][:12]}...): truncated? if it is another encoder, give "
             "its folder another name"
         )
     return place

@@ -73,6 +73,13 @@ def test_other_weights_under_a_published_name(hub, tmp_path):
     assert find_encoder("mine", tmp_path, folder=hub) == hub
 
 
+def test_a_pointer_in_the_place_of_weights(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(DataError, match=r"mine/model\.safetensors: it is a Git LFS pointer.* git lfs pull"):
+        find_encoder("mine", tmp_path)
+
+
 def test_the_published_encoder_has_a_fixed_revision():
     bert = ENCODERS["bert-base-uncased"]
     assert "/google-bert/bert-base-uncased/resolve/86b5e0934494bd15c9632b12f734a8a67f723594/" in bert.url("vocab.txt")
