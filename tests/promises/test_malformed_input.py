@@ -62,7 +62,7 @@ CALLS = {
     # scores
     "NaN logits": (lambda: summary(changed(Z, (7, 1), np.nan), Y), "logits must be finite.*row 7"),
     "infinite logits": (lambda: nll(changed(Z, (3, 0), np.inf), Y), "logits must be finite.*row 3"),
-    "minus infinite logits": (lambda: brier_score(changed(Z, (3, 0), -np.inf), Y), "logits must be finite"),
+    "minus infinite logits": (lambda: brier_score(changed(Z, 3, -np.inf), Y), "logits must be finite.*row 3"),
     "NaN probabilities": (lambda: nll(changed(P, (0, 0), np.nan), [0, 1, 2], from_logits=False), "finite"),
     "negative probabilities": (
         lambda: nll(changed(P, (0, slice(2)), [-0.5, 1.0]), [0, 1, 2], from_logits=False),
@@ -87,7 +87,7 @@ CALLS = {
     "labels that are too large": (lambda: summary(Z, Y + 1), r"labels must lie in \[0, 4\)"),
     "negative labels": (lambda: top_label(Z, Y - 1), r"labels must lie in \[0, 4\)"),
     "labels as fractions": (lambda: classwise_ece(Z, Y / 2), "labels must be integers"),
-    "labels of two axes": (lambda: summary(Z, Y[:, None]), r"labels must be \[N\]"),
+    "labels of two axes": (lambda: summary(Z, np.stack([Y, Y], 1)), r"labels must be \[N\]"),
     "labels of another number": (lambda: summary(Z, Y[:-1]), r"labels must be \[N\] = \[30\]"),
     "labels as bool": (lambda: summary(Z, Y > 0), "labels must be integers"),
     "correctness of another number": (lambda: ece_em(C, RIGHT[:-1]), "confidence and correct must both"),
