@@ -8,7 +8,7 @@ from torch import Tensor
 from calibration import BinStats
 from losses.base import check_finite, cross_entropy
 from losses.binned import BinnedLoss
-from losses.focal import LARGEST_GAMMA, LARGEST_INVERSE_GAMMA, modulated
+from losses.focal import LARGEST_GAMMA, LARGEST_INVERSE_GAMMA, modulated, p_true
 
 
 class AdaFocalLoss(BinnedLoss):
@@ -86,10 +86,9 @@ class AdaFocalLoss(BinnedLoss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
         ce = cross_entropy(logits, targets)
-        with torch.no_grad():
-            p = torch.exp(-ce)  # line 7
-            gamma = self.gammas[self.bins_of(p)].to(ce.dtype)  # line 8
-        return self.reduce(modulated(ce, gamma, p))  # lines 9-12
+        p = p_true(ce)  # line 7
+        gamma = self.gammas.index_select(0, self.bins_of(p))  # line 8
+        return modulated(ce, gamma, p, self.reduction)  # lines 9-12
 
     def step(self, bins: BinStats) -> None:
         """Move gamma by the validation set's calibration error; a bin without samples keeps its gamma."""

@@ -63,6 +63,13 @@ def check_finite(name: str, value: float) -> float:
     return float(value)
 
 
+def reduced(values: Tensor, reduction: str) -> Tensor:
+    """[N] per-sample losses to their mean or sum, or as they are ("none")."""
+    if reduction == "mean":
+        return values.mean()
+    return values.sum() if reduction == "sum" else values
+
+
 class Loss(nn.Module):
     """Base of the losses: `loss(logits, targets)` with logits [N, K] of any float type and integer targets [N].
 
@@ -81,9 +88,7 @@ class Loss(nn.Module):
 
     def reduce(self, values: Tensor) -> Tensor:
         """[N] per-sample losses to what `reduction` asks for."""
-        if self.reduction == "mean":
-            return values.mean()
-        return values.sum() if self.reduction == "sum" else values
+        return reduced(values, self.reduction)
 
     def extra_repr(self) -> str:
         """The options this loss was made with: every argument of a loss is kept under its own name."""

@@ -6,7 +6,7 @@ from torch import Tensor
 from calibration import BinStats
 from losses.base import check_finite, cross_entropy
 from losses.binned import BinnedLoss
-from losses.focal import LARGEST_GAMMA, modulated
+from losses.focal import LARGEST_GAMMA, modulated, p_true
 
 
 class CalFocalLoss(BinnedLoss):
@@ -53,15 +53,14 @@ class CalFocalLoss(BinnedLoss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
         ce = cross_entropy(logits, targets)
-        with torch.no_grad():
-            p = torch.exp(-ce)
-            index = self.bins_of(p)
-            if self.mode == "bin":
-                gamma = self.gammas[index].to(p.dtype)
-            else:
-                gamma = torch.exp(self.lam * (p - self.accuracy[index].to(p.dtype))).clamp(max=self.gamma_max)
-                gamma = gamma.nan_to_num(nan=1.0)  # no validation sample was ever seen there
-        return self.reduce(modulated(ce, gamma, p))
+        p = p_true(ce)
+        index = self.bins_of(p)
+        if self.mode == "bin":
+            gamma = self.gammas[index]
+        else:
+            gamma = torch.exp(self.lam * (p - self.accuracy[index])).clamp(max=self.gamma_max)
+            gamma = gamma.nan_to_num(nan=1.0)  # no validation sample was ever seen there
+        return modulated(ce, gamma, p, self.reduction)
 
     def step(self, bins: BinStats) -> None:
         """Eq. 3's gamma, or Eq. 2's A_val, of every bin with validation samples."""

@@ -39,73 +39,65 @@ class MMCELoss(Loss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, a scalar."""
-        ce = cross_entropy(logits, targets).mean()
-        loss = ce + self.lam * self.mmce(at_least_float32(logits), targets)
+        logits = at_least_float32(logits)
+        loss = cross_entropy(logits, targets).mean() + self.lam * self.mmce(logits, targets)
         return loss * len(targets) if self.reduction == "sum" else loss
 
     def mmce(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Weighted MMCE of a batch, a scalar >= 0."""
         confidence, predicted = torch.softmax(logits, dim=1).max(dim=1)
-        correct = predicted == targets.long()
-        return _Root.apply(confidence, correct, self.kernel_width, self.form == "code")
+        return _Root.apply(confidence, predicted == targets.long(), self.kernel_width, self.form == "code")
 
 
 class _Root(torch.autograd.Function):
     """The root of the weighted mean over pairs, with its derivative by the confidences in closed form.
 
-    With w_0 = correct (1 - c), w_1 = wrong c and the kernel k_ij = exp(-|c_i - c_j| / width), the square is the sum
-    over a, b of q_ab (w_a k w_b), where q_00, q_11 > 0 > q_01. Autograd's own way keeps a dozen [N, N] arrays.
+    With w = 1 - c of the correct, -c of the wrong, w_a that of group a alone and the kernel
+    k_ij = exp(-|c_i - c_j| / width), the square is the sum over both a and b of q_ab (w_a k w_b). Autograd's own way
+    keeps a dozen [N, N] arrays.
     """
 
     @staticmethod
     def forward(ctx, confidence: Tensor, correct: Tensor, width: float, code: bool) -> Tensor:
-        root, *parts = _root(confidence, correct, width, code)
-        ctx.save_for_backward(confidence, correct, *parts)
+        root, slope = _root_and_slope(confidence, correct, width, code)
+        ctx.save_for_backward(slope, confidence, correct)
         ctx.width, ctx.code = width, code
         return root
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        confidence, correct, *parts = ctx.saved_tensors
+        slope, confidence, correct = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the slope is to be differentiated in its turn
-            parts = _root(confidence, correct, ctx.width, ctx.code)[1:]
-        return gradient * _slope(parts, ctx.width), None, None, None
+            slope = _root_and_slope(confidence, correct, ctx.width, ctx.code)[1]
+        return gradient * slope, None, None, None
 
 
-def _root(confidence: Tensor, correct: Tensor, width: float, code: bool) -> tuple[Tensor, ...]:
-    """The root, and what its derivative is made of."""
+def _root_and_slope(confidence: Tensor, correct: Tensor, width: float, code: bool) -> tuple[Tensor, Tensor]:
     difference = confidence[:, None] - confidence  # [N, N]
     kernel = difference.abs().div_(-width).exp_()
     right = correct.to(confidence.dtype)
     either = torch.stack((right, 1 - right))  # [2, N]: is correct, is wrong
-    weight = either * (right - confidence).abs()  # 1 - c of the correct, c of the wrong
-    smoothed = _product(weight, kernel)  # [2, N]
+    signed = right - confidence  # 1 - c of the correct, -c of the wrong
+    weight = either * signed  # [2, N]
     size = either.sum(dim=1)  # m, n
     pairs = size[:, None] * size  # [2, 2] m m, m n, n n
     if code:
         pairs = pairs * (pairs + 1e-5)
-    signs = 2 * torch.eye(2, dtype=pairs.dtype, device=pairs.device) - 1  # made there: a copy would be waited for
-    q = signs / pairs.clamp(min=1e-5)
-    mixed = (q[:, :, None] * smoothed).sum(1)  # [2, N]
+    both = size.prod() > 0
+    q = both / pairs.clamp_min(1e-5)  # 0 without two groups
+    mixed = _product(q, _product(weight, kernel))  # [2, N]
     square = (weight * mixed).sum()
     # 1e-10 (theirs) and the clamp keep the root's gradient finite where the two groups agree
-    root = (square.clamp(min=0) + 1e-10).sqrt()
-    both = size.prod() > 0
-    inverse = torch.where((square > 0) & both, 1 / root, 0)
-    return torch.where(both, root, 0), difference, kernel, right, weight, q, mixed, inverse
+    root = (square.clamp_min(0) + 1e-10).sqrt()
+    # [2, N], of j: sum over i of w_i k_ij sign(c_i - c_j), the kernel's share of the derivative
+    slanted = _product(q, _product(weight, difference.sign().mul_(kernel)))
+    slope = (either * (signed * slanted / width - mixed)).sum(dim=0)
+    return root * both, slope * ((square > 0) / root)
 
 
-def _slope(parts: tuple[Tensor, ...], width: float) -> Tensor:
-    difference, kernel, right, weight, q, mixed, inverse = parts
-    slanted = _product(weight, difference.sign().mul_(kernel))  # [2, N], of j: sum over i of w_i k_ij sign(c_i - c_j)
-    through_kernel = (weight * (q[:, :, None] * slanted).sum(1)).sum(0) / width
-    through_weight = (1 - right) * mixed[1] - right * mixed[0]
-    return inverse * (through_weight + through_kernel)
-
-
-def _product(weight: Tensor, kernel: Tensor) -> Tensor:
-    """[2, N] @ [N, N] in full precision: a GPU may run a matmul in TF32, autocast in half precision."""
-    if weight.is_cuda:
-        return (weight[:, :, None] * kernel).sum(dim=1)
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """[2, M] @ [M, N] in full precision: a GPU may run a matmul in TF32, autocast in half precision."""
+    if a.is_cuda:
+        return (a[:, :, None] * b).sum(dim=1)
     with torch.autocast("cpu", enabled=False):
-        return weight @ kernel
+        return a @ b
