@@ -6,7 +6,7 @@ import torch
 from calibration.checks import as_labels, as_scores
 
 FEW = 64  # classes, below which columns are faster than rows
-CHUNK_BYTES = 1 << 22  # the part of a [N, K] float64 array worked on at a time: fits a core's cache
+CHUNK_BYTES = 1 << 19  # the part of a [N, K] float64 array worked on at a time: twice that fits a core's cache
 
 
 def softmax(logits: torch.Tensor) -> torch.Tensor:

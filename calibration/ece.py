@@ -9,7 +9,14 @@ from functools import partial
 
 import numpy as np
 
-from calibration.binning import bin_stats, equal_mass_edges, equal_width_edges, equal_width_index, quantile_edges
+from calibration.binning import (
+    bin_index,
+    bin_stats,
+    equal_mass_edges,
+    equal_width_edges,
+    equal_width_index,
+    quantile_edges,
+)
 from calibration.checks import as_labels, as_outcomes, as_scores, check_num_bins
 from calibration.confidence import softmax
 
@@ -52,7 +59,9 @@ def ece_em(confidence, correct, num_bins: int = 15) -> float:
         Fraction in [0, 1].
     """
     confidence, correct = as_outcomes(confidence, correct)
-    return bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins)).ece
+    edges = quantile_edges(np.sort(confidence), check_num_bins(num_bins), 0, num_bins)
+    surplus = np.bincount(bin_index(confidence, edges), weights=confidence - correct)  # n_b (C_b - A_b)
+    return float(np.abs(surplus).sum() / len(confidence))
 
 
 def ece_debias(confidence, correct, num_bins: int = 15) -> float:

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given, settings
 
 from calibration import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
+from calibration.binning import equal_width_index
 from tests.support import oracles
 from tests.support.predictions import EDGE_VALUES, predictions, random_predictions, unzip
 
@@ -56,6 +57,13 @@ def test_a_value_on_an_edge_belongs_to_the_bin_above(num_bins):
     below = [math.nextafter(k / num_bins, 0) for k in range(1, num_bins + 1)]
     assert bin_index(np.array(below), edges).tolist() == list(range(num_bins))
     assert bin_index(np.array([1.0]), edges).tolist() == [num_bins - 1]
+
+
+@pytest.mark.parametrize("num_bins", [1, 2, 3, 7, 10, 15, 20, 49, 100, 1000, 12345])
+def test_the_index_without_a_search_is_that_of_the_search(num_bins):
+    edges = equal_width_edges(num_bins)
+    values = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1), np.linspace(0, 1, 5001)])
+    assert np.array_equal(equal_width_index(values, num_bins), bin_index(values, edges))
 
 
 def test_outside_the_edges_the_nearest_bin():

@@ -38,6 +38,25 @@ def test_temperature_and_weights_minimise_the_squared_error(temperature, k, seed
     assert (mixed.argmax(1) == logits.argmax(1)).all()
 
 
+def test_the_first_look_at_some_samples_does_not_depend_on_their_order():
+    # every second sample alone wants T = 0.6, the others, which weigh more, 14
+    logits = np.tile([[0.05, 0.0], [20.0, 0.0]], (6000, 1))
+    place = np.arange(6000)
+    labels = np.stack([place % 25 >= 13, place % 5 == 0], axis=1).astype(int).ravel()  # 52 % and 80 % right
+    found = EnsembleTemperatureScaling().fit(logits, labels).temperature_
+    error = [((softmax(logits / t, axis=1) - np.eye(2)[labels]) ** 2).sum(1).mean() for t in (found, 0.6, 1, 5, 30)]
+    assert error[0] == min(error)
+
+
+@pytest.mark.parametrize("part", [1, 2, 30])
+def test_a_misleading_first_look_is_made_good(monkeypatch, part):
+    sets = [planted(temperature, 500, 5, seed) for seed, temperature in enumerate((0.3, 1.5, 6.0))]
+    expected = [EnsembleTemperatureScaling().fit(*some).temperature_ for some in sets]
+    monkeypatch.setattr("posthoc.search.PART", part)
+    found = [EnsembleTemperatureScaling().fit(*some).temperature_ for some in sets]
+    assert found == pytest.approx(expected, rel=1e-3)
+
+
 def test_planted_label_noise_becomes_the_uniform_weight():
     logits, labels = planted(2.0, 40_000, 5, seed=3)
     rng = np.random.default_rng(3)
