@@ -10,6 +10,7 @@ from experiments.training.evaluate import final_scores, predict
 from experiments.training.loop import Training
 from experiments.training.model import build_model
 from experiments.training.ood import _final_model
+from experiments.training.precision import choose
 from experiments.training.session import Session
 from tests.support.runs import tiny_run
 from tests.support.training import Interrupted, interrupt_after, record_of, silent
@@ -95,4 +96,6 @@ def test_out_of_distribution_images_are_scored_by_the_kept_epochs_model(tmp_path
     splits = load(run.dataset, seed=run.recipe.split_seed, **run.recipe.data_options)
     model = _final_model(run, record, silent)
     assert type(model) is type(build_model(run.recipe, splits.train))
-    assert np.array_equal(predict(model, splits.test, 256).numpy(), record.predictions["test_logits"])
+    speed = choose("float32", False, torch.device("cpu"))
+    logits = predict(speed.layout(model), splits.test, 256, speed=speed)
+    assert np.array_equal(logits.numpy(), record.predictions["test_logits"])
