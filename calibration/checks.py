@@ -69,16 +69,9 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
             rows that do not sum to 1 (within 1e-3, or a rounding step of a coarser type).
     """
     name = "logits" if from_logits else "probabilities"
-    scores = _as_tensor(scores, name)
-    if scores.ndim != 2 or 0 in scores.shape:
-        raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
-    if not scores.is_floating_point():
-        raise ValueError(f"{name} must be floating point, got {scores.dtype}")
+    scores = _finite(scores, name)
     rounding = torch.finfo(scores.dtype).eps
-    scores = (scores.cpu() if scores.device.type == "mps" else scores).double()
-    if not torch.isfinite(scores.sum()) and not (finite := torch.isfinite(scores)).all():  # the sum is quick
-        row = int((~finite).any(dim=1).nonzero()[0, 0])
-        raise ValueError(f"{name} must be finite, got NaN or infinity in row {row}")
+    scores = scores.double()
     if not from_logits:
         total = scores.sum(dim=1)
         if (scores < 0).any() or (total - 1).abs().max() > max(1e-3, rounding):
@@ -86,6 +79,24 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
                 "probabilities must be >= 0 and sum to 1 in every row, got values from "
                 f"{scores.min().item():.4g} and row sums in [{total.min().item():.4g}, {total.max().item():.4g}]"
             )
+    return scores
+
+
+def as_logits(logits) -> torch.Tensor:
+    """Logits as `as_scores`, but in the float type they come in: for who takes a part of them to float64 at a time."""
+    return _finite(logits, "logits")
+
+
+def _finite(scores, name: str) -> torch.Tensor:
+    scores = _as_tensor(scores, name)
+    if scores.ndim != 2 or 0 in scores.shape:
+        raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}")
+    if not scores.is_floating_point():
+        raise ValueError(f"{name} must be floating point, got {scores.dtype}")
+    scores = scores.cpu() if scores.device.type == "mps" else scores
+    if not torch.isfinite(scores.sum()) and not (finite := torch.isfinite(scores)).all():  # the sum is quick
+        row = int((~finite).any(dim=1).nonzero()[0, 0])
+        raise ValueError(f"{name} must be finite, got NaN or infinity in row {row}")
     return scores
 
 
