@@ -33,17 +33,18 @@ def at_least_float32(logits: Tensor) -> Tensor:
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Per-sample cross entropy -log p of the true class, in float32 or better.
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0, reduction: str = "none") -> Tensor:
+    """Cross entropy -log p of the true class, in float32 or better.
 
     Args:
         logits: [N, K] of any float type.
         targets: [N] integers in [0, K). Checked on the CPU; a GPU's own assertion ends the process, as in
             `torch.nn.functional.cross_entropy`.
         label_smoothing: share of the target spread evenly over all classes.
+        reduction: "mean", "sum" or "none".
 
     Returns:
-        [N] nats.
+        Nats: [N], or their mean or sum.
 
     Raises:
         ValueError: shapes or types that do not fit; on the CPU, a label outside [0, K).
@@ -54,7 +55,7 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
             at_least_float32(logits),
             targets.long(),
             ignore_index=NO_LABEL,
-            reduction="none",
+            reduction=reduction,
             label_smoothing=label_smoothing,
         )
     except IndexError:
