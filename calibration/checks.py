@@ -81,18 +81,9 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
             negative values or rows whose sum is farther from 1.
     """
     name = "logits" if from_logits else "probabilities"
-    scores = _as_tensor(scores, name)
-    if scores.ndim != 2 or 0 in scores.shape:
-        hint = "; for two classes give two columns, [0, z] or [1 - p, p]" if scores.ndim == 1 and len(scores) else ""
-        raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}{hint}")
-    if not scores.is_floating_point():
-        raise ValueError(f"{name} must be floating point, got {scores.dtype}")
+    scores = _checked(scores, name, from_logits)
     rounding = torch.finfo(scores.dtype).eps
-    scores = (scores.cpu() if scores.device.type == "mps" else scores).double()
-    if (row := impossible_row(scores, from_logits)) is not None:
-        what = "-inf in every class" if from_logits and torch.isneginf(scores[row]).all() else "NaN or infinity"
-        raise ValueError(f"{name} must be finite, got {what} in row {row}")
-    return scores if from_logits else _normalised(scores, rounding)
+    return scores.double() if from_logits else _normalised(scores.double(), rounding)
 
 
 def impossible_row(scores: torch.Tensor, from_logits: bool = True) -> int | None:
@@ -134,6 +125,25 @@ def _decimals_off(probabilities: torch.Tensor) -> float:
         if (units - units.round()).abs().max() <= 10**decimals * ROUNDING:  # float32 holds no decimal exactly
             return min(probabilities.shape[1] / 2 * 10**-decimals + ROUNDING, FARTHEST)
     return 0.0
+
+
+def as_logits(logits) -> torch.Tensor:
+    """Logits as `as_scores`, but in the float type they come in: for callers that convert a part at a time."""
+    return _checked(logits, "logits", from_logits=True)
+
+
+def _checked(scores, name: str, from_logits: bool) -> torch.Tensor:
+    scores = _as_tensor(scores, name)
+    if scores.ndim != 2 or 0 in scores.shape:
+        hint = "; for two classes give two columns, [0, z] or [1 - p, p]" if scores.ndim == 1 and len(scores) else ""
+        raise ValueError(f"{name} must be [N, K] with N >= 1 and K >= 1, got shape {tuple(scores.shape)}{hint}")
+    if not scores.is_floating_point():
+        raise ValueError(f"{name} must be floating point, got {scores.dtype}")
+    scores = scores.cpu() if scores.device.type == "mps" else scores
+    if (row := impossible_row(scores, from_logits)) is not None:
+        what = "-inf in every class" if from_logits and torch.isneginf(scores[row]).all() else "NaN or infinity"
+        raise ValueError(f"{name} must be finite, got {what} in row {row}")
+    return scores
 
 
 def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch.Tensor:

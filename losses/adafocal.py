@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from calibration import BinStats
-from losses.base import check_finite, cross_entropy
+from losses.base import check_finite
 from losses.binned import BinnedLoss
-from losses.focal import LARGEST_GAMMA, LARGEST_INVERSE_GAMMA, modulated, p_true
+from losses.focal import LARGEST_GAMMA, LARGEST_INVERSE_GAMMA, modulated
 
 
 class AdaFocalLoss(BinnedLoss):
@@ -85,10 +85,11 @@ class AdaFocalLoss(BinnedLoss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
-        ce = cross_entropy(logits, targets)
-        p = p_true(ce)  # line 7
-        gamma = self.gammas.index_select(0, self.bins_of(p))  # line 8
-        return modulated(ce, gamma, p, self.reduction)  # lines 9-12
+        return modulated(logits, targets, self.gamma_of, self.reduction)  # lines 9-12
+
+    def gamma_of(self, p: Tensor) -> Tensor:
+        """Gamma of the bins that probabilities of the true class (line 7) fall in, of their shape."""
+        return self.gammas.take(self.bins_of(p))  # line 8
 
     def step(self, bins: BinStats) -> None:
         """Move gamma by the validation set's calibration error; a bin without samples keeps its gamma."""

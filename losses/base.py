@@ -21,22 +21,30 @@ def check_shapes(logits: Tensor, targets: Tensor) -> None:
         raise ValueError(f"targets must be integer class labels, got {targets.dtype}")
 
 
+def refuse_outside(targets: Tensor, num_classes: int) -> None:
+    """Refuse labels outside [0, K). Waits for the device: only for when an operation has already failed."""
+    low, high = targets.min(), targets.max()
+    if low < 0 or high >= num_classes:
+        raise ValueError(f"targets must lie in [0, {num_classes}), got values from {low} to {high}") from None
+
+
 def at_least_float32(logits: Tensor) -> Tensor:
     """float16 and bfloat16 become float32; float32 and float64 stay."""
     return logits.float() if logits.dtype in (torch.float16, torch.bfloat16) else logits
 
 
-def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Per-sample cross entropy -log p of the true class, in float32 or better.
+def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0, reduction: str = "none") -> Tensor:
+    """Cross entropy -log p of the true class, in float32 or better.
 
     Args:
         logits: [N, K] of any float type.
         targets: [N] integers in [0, K). Checked on the CPU; a GPU's own assertion ends the process, as in
             `torch.nn.functional.cross_entropy`.
         label_smoothing: share of the target spread evenly over all classes.
+        reduction: "mean", "sum" or "none".
 
     Returns:
-        [N] nats.
+        Nats: [N], or their mean or sum.
 
     Raises:
         ValueError: shapes or types that do not fit; on the CPU, a label outside [0, K).
@@ -47,13 +55,12 @@ def cross_entropy(logits: Tensor, targets: Tensor, label_smoothing: float = 0.0)
             at_least_float32(logits),
             targets.long(),
             ignore_index=NO_LABEL,
-            reduction="none",
+            reduction=reduction,
             label_smoothing=label_smoothing,
         )
     except IndexError:
-        raise ValueError(
-            f"targets must lie in [0, {logits.shape[1]}), got values from {targets.min()} to {targets.max()}"
-        ) from None
+        refuse_outside(targets, logits.shape[1])
+        raise
 
 
 def check_finite(name: str, value: float) -> float:

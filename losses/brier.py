@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from losses.base import Loss, at_least_float32, check_shapes
+from losses.base import Loss, at_least_float32, check_shapes, refuse_outside
 
 
 class BrierLoss(Loss):
@@ -20,9 +20,6 @@ class BrierLoss(Loss):
         try:  # unlike one_hot, a scatter needs no look at the values on a GPU, whose own assertion refuses bad ones
             hot.scatter_(1, targets.long()[:, None], 1.0)
         except RuntimeError:
-            if targets.min() >= 0 and targets.max() < logits.shape[1]:
-                raise  # something else
-            raise ValueError(
-                f"targets must lie in [0, {logits.shape[1]}), got values from {targets.min()} to {targets.max()}"
-            ) from None
+            refuse_outside(targets, logits.shape[1])
+            raise  # something else
         return self.reduce((probability - hot).square().sum(dim=1))

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from calibration import BinStats
-from losses.base import check_finite, cross_entropy
+from losses.base import check_finite
 from losses.binned import BinnedLoss
-from losses.focal import LARGEST_GAMMA, modulated, p_true
+from losses.focal import LARGEST_GAMMA, modulated
 
 
 class CalFocalLoss(BinnedLoss):
@@ -52,15 +52,15 @@ class CalFocalLoss(BinnedLoss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
-        ce = cross_entropy(logits, targets)
-        p = p_true(ce)
+        return modulated(logits, targets, self.gamma_of, self.reduction)
+
+    def gamma_of(self, p: Tensor) -> Tensor:
+        """Gamma of probabilities of the true class, of their shape."""
         index = self.bins_of(p)
         if self.mode == "bin":
-            gamma = self.gammas[index]
-        else:
-            gamma = torch.exp(self.lam * (p - self.accuracy[index])).clamp(max=self.gamma_max)
-            gamma = gamma.nan_to_num(nan=1.0)  # no validation sample was ever seen there
-        return modulated(ce, gamma, p, self.reduction)
+            return self.gammas[index]
+        gamma = torch.exp(self.lam * (p - self.accuracy[index])).clamp(max=self.gamma_max)
+        return gamma.nan_to_num(nan=1.0)  # no validation sample was ever seen there
 
     def step(self, bins: BinStats) -> None:
         """Eq. 3's gamma, or Eq. 2's A_val, of every bin with validation samples."""

@@ -1,9 +1,11 @@
 """Focal loss, its sample-dependent schedule FLSD-53, and inverse focal loss: gammas that training does not move."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
-from losses.base import Loss, check_finite, cross_entropy, reduced
+from losses.base import Loss, at_least_float32, check_finite, check_shapes, reduced, refuse_outside
 
 # What gamma = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a still
 # larger gamma would overflow in the backward pass.
@@ -11,12 +13,7 @@ LARGEST_GAMMA = 1e30
 LARGEST_INVERSE_GAMMA = 100.0  # (1 + p)^gamma reaches 2^gamma, and float32 ends at 2^128
 
 
-def p_true(ce: Tensor) -> Tensor:
-    """[N] probability exp(-ce) of the true class, a constant to autograd."""
-    return ce.detach().neg().exp()
-
-
-def modulated(ce: Tensor, gamma: Tensor | float, p: Tensor, reduction: str) -> Tensor:
+def modulated(logits: Tensor, targets: Tensor, gamma: Callable[[Tensor], Tensor] | float, reduction: str) -> Tensor:
     """Focal loss where gamma >= 0, inverse focal loss with |gamma| where gamma < 0 (Eq. 5).
 
     The factors (1 - p)^gamma and (1 + p)^|gamma| are both exp(|gamma| log(1 - sign(gamma) p)). p is kept one rounding
@@ -25,36 +22,54 @@ def modulated(ce: Tensor, gamma: Tensor | float, p: Tensor, reduction: str) -> T
     gradient is also right for very large gamma, where (1 - p) itself would round to 1. gamma is a constant to autograd.
 
     Args:
-        ce: [N] cross entropy -log p, float32 or float64.
-        gamma: [N] float32 or of the same type, or one number.
-        p: [N] what `p_true(ce)` gives.
+        logits: [N, K] of any float type.
+        targets: [N] integers in [0, K).
+        gamma: one number, or the function that gives it of the true class's probability, [N, 1] of [N, 1].
         reduction: "mean", "sum" or "none".
 
     Returns:
-        The mean or sum of the losses, or [N]; gamma = 0 gives `ce` itself, bit for bit.
+        The mean or sum of the losses, or [N], in nats; gamma = 0 gives the cross entropy itself, bit for bit.
+
+    Raises:
+        ValueError: as `base.cross_entropy`.
     """
-    return _Modulated.apply(ce, gamma, p, reduction)
+    check_shapes(logits, targets)
+    return _Modulated.apply(at_least_float32(logits), targets.long()[:, None], gamma, reduction)
 
 
 class _Modulated(torch.autograd.Function):
-    """ce x factor, reduced, with its derivative by ce: one node where autograd would keep nine.
+    """ce x factor, reduced, with its derivative by the logits: one node where autograd would keep eleven.
 
     At [128, 10] a step's time goes into the number of operations, not into their elements.
     """
 
     @staticmethod
-    def forward(ctx, ce: Tensor, gamma: Tensor | float, p: Tensor, reduction: str) -> Tensor:
-        loss, slope = _loss_and_slope(ce, gamma, p, reduction)
-        ctx.save_for_backward(slope, ce)
+    def forward(ctx, logits: Tensor, targets: Tensor, gamma: Callable[[Tensor], Tensor] | float, reduction: str):
+        log_softmax = torch.log_softmax(logits, 1)
+        try:
+            log_p = log_softmax.gather(1, targets)  # [N, 1]
+        except RuntimeError:
+            refuse_outside(targets, logits.shape[1])
+            raise  # something else
+        p = log_p.exp()
+        if callable(gamma):
+            gamma = gamma(p)
+        loss, slope = _loss_and_slope(-log_p, gamma, p, reduction)
+        slopes = log_softmax.exp_().mul_(slope).scatter_add_(1, targets, -slope)  # [N, K]
+        ctx.save_for_backward(slopes, logits, targets)
         ctx.gamma, ctx.reduction = gamma, reduction
-        return loss
+        return loss[:, 0] if reduction == "none" else loss
 
     @staticmethod
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        slope, ce = ctx.saved_tensors
-        if torch.is_grad_enabled():  # create_graph=True: the slope is to be differentiated in its turn
+        slopes, logits, targets = ctx.saved_tensors
+        if torch.is_grad_enabled():  # create_graph=True: the slopes are to be differentiated in their turn
+            ce = -torch.log_softmax(logits, 1).gather(1, targets)
             slope = _loss_and_slope(ce, ctx.gamma, torch.exp(-ce), ctx.reduction)[1]
-        return gradient * slope, None, None, None
+            (slopes,) = torch.autograd.grad(ce, logits, slope, create_graph=True)
+        if ctx.reduction == "none":
+            gradient = gradient[:, None]
+        return gradient * slopes, None, None, None
 
 
 def _loss_and_slope(ce: Tensor, gamma: Tensor | float, p: Tensor, reduction: str) -> tuple[Tensor, Tensor]:
@@ -82,8 +97,7 @@ class FocalLoss(Loss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
-        ce = cross_entropy(logits, targets)
-        return modulated(ce, self.gamma, p_true(ce), self.reduction)
+        return modulated(logits, targets, self.gamma, self.reduction)
 
 
 class InverseFocalLoss(FocalLoss):
@@ -101,8 +115,7 @@ class InverseFocalLoss(FocalLoss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
-        ce = cross_entropy(logits, targets)
-        return modulated(ce, -self.gamma, p_true(ce), self.reduction)
+        return modulated(logits, targets, -self.gamma, self.reduction)
 
 
 class FLSDLoss(Loss):
@@ -113,6 +126,4 @@ class FLSDLoss(Loss):
 
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, in nats."""
-        ce = cross_entropy(logits, targets)
-        p = p_true(ce)
-        return modulated(ce, torch.where(p < 0.2, 5.0, 3.0), p, self.reduction)
+        return modulated(logits, targets, lambda p: torch.where(p < 0.2, 5.0, 3.0), self.reduction)

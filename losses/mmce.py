@@ -40,7 +40,8 @@ class MMCELoss(Loss):
     def forward(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Loss of [N, K] logits and [N] targets, a scalar."""
         logits = at_least_float32(logits)
-        loss = cross_entropy(logits, targets).mean() + self.lam * self.mmce(logits, targets)
+        ce = cross_entropy(logits, targets, reduction="mean")
+        loss = ce.add(self.mmce(logits, targets), alpha=self.lam)
         return loss * len(targets) if self.reduction == "sum" else loss
 
     def mmce(self, logits: Tensor, targets: Tensor) -> Tensor:
@@ -59,7 +60,8 @@ class _Root(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, confidence: Tensor, correct: Tensor, width: float, code: bool) -> Tensor:
-        root, slope = _root_and_slope(confidence, correct, width, code)
+        with torch.autocast("cpu", enabled=False):
+            root, slope = _root_and_slope(confidence, correct, width, code)
         ctx.save_for_backward(slope, confidence, correct)
         ctx.width, ctx.code = width, code
         return root
@@ -68,11 +70,13 @@ class _Root(torch.autograd.Function):
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         slope, confidence, correct = ctx.saved_tensors
         if torch.is_grad_enabled():  # create_graph=True: the slope is to be differentiated in its turn
-            slope = _root_and_slope(confidence, correct, ctx.width, ctx.code)[1]
+            with torch.autocast("cpu", enabled=False):
+                slope = _root_and_slope(confidence, correct, ctx.width, ctx.code)[1]
         return gradient * slope, None, None, None
 
 
 def _root_and_slope(confidence: Tensor, correct: Tensor, width: float, code: bool) -> tuple[Tensor, Tensor]:
+    """The root and its derivative by the confidences [N]; to be called without autocast, which rounds matmuls."""
     difference = confidence[:, None] - confidence  # [N, N]
     kernel = difference.abs().div_(-width).exp_()
     right = correct.to(confidence.dtype)
@@ -96,8 +100,7 @@ def _root_and_slope(confidence: Tensor, correct: Tensor, width: float, code: boo
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    """[2, M] @ [M, N] in full precision: a GPU may run a matmul in TF32, autocast in half precision."""
+    """[2, M] @ [M, N] in full precision: a GPU may run a matmul in TF32."""
     if a.is_cuda:
         return (a[:, :, None] * b).sum(dim=1)
-    with torch.autocast("cpu", enabled=False):
-        return a @ b
+    return a @ b

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from calibration import ece_em
-from calibration.checks import as_labels, as_scores, check_num_bins
-from calibration.confidence import top_confidence
+from calibration.checks import as_labels, as_logits, as_scores, check_num_bins
+from calibration.confidence import top_class, top_confidence
 from posthoc.base import Calibrator, telling
 from posthoc.search import best_temperature
 
@@ -48,10 +48,10 @@ class TemperatureScaling(Calibrator):
         Raises:
             ValueError: as `calibration.top_label`.
         """
-        logits = as_scores(val_logits)
+        logits = as_logits(val_logits)
         labels = as_labels(val_labels, *logits.shape, device=logits.device)
-        correct = (logits.argmax(dim=1) == labels).cpu().numpy()  # the same at every T
-        confidence = top_confidence(logits, self.grid)  # [R, N]
+        confidence, predicted = top_class(logits, self.grid)  # [R, N], [N]
+        correct = (predicted == labels).cpu().numpy()
         self.ece_em_ = np.array([ece_em(row, correct, self.num_bins) for row in confidence])
         best = np.flatnonzero(self.ece_em_ == self.ece_em_.min())
         self.temperature_ = float(min(self.grid[best], key=lambda t: abs(t - 1)))
@@ -79,7 +79,7 @@ class TemperatureScaling(Calibrator):
     def confidence(self, logits) -> np.ndarray:
         """[N] float64 confidence of the predicted class at T."""
         temperature = self.fitted("temperature_")
-        return top_confidence(as_scores(logits), [temperature])[0]
+        return top_confidence(as_logits(logits), [temperature])[0]
 
 
 class NLLTemperatureScaling(TemperatureScaling):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from calibration import bin_index, bin_stats, equal_mass_edges, top_label
-from calibration.checks import as_scores, check_num_bins
+from calibration.checks import as_logits, as_scores, check_num_bins
 from calibration.confidence import top_confidence
 from posthoc.base import Calibrator
 
@@ -37,7 +37,7 @@ class TopLabelCalibrator(Calibrator):
 
     def confidence(self, logits) -> np.ndarray:
         """[N] calibrated confidence of the class that the logits predict."""
-        return self.calibrate(top_confidence(as_scores(logits))[0])
+        return self.calibrate(top_confidence(as_logits(logits))[0])
 
     def predict_proba(self, logits) -> np.ndarray:
         """[N, K] float64; see the class for what it means."""
