@@ -27,15 +27,17 @@ def environment(device: torch.device) -> dict:
 
 
 def git_commit() -> str | None:
-    """The checked-out commit, with "+changes" where tracked files differ from it.
+    """What the environment's ADAFOCAL_COMMIT says, for who copies the files elsewhere knows it.
 
-    Outside a git checkout, what the environment's ADAFOCAL_COMMIT says: who copies the files elsewhere knows it.
+    Without it the checked-out commit, with "+changes" where tracked files differ from it; None outside a git checkout.
     """
+    if told := os.environ.get("ADAFOCAL_COMMIT"):
+        return told
     try:
         head = _git("rev-parse", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
-        return os.environ.get("ADAFOCAL_COMMIT")
+        return None
     return head + ("+changes" if changed else "")
 
 
