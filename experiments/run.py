@@ -18,6 +18,7 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
+from data.splits.workers import starting_deaf
 from experiments import grid, records, scales
 from experiments.command import (
     INTERRUPTED,
@@ -111,7 +112,8 @@ def train_all(runs: list[Run], session: Session, workers: int) -> tuple[dict[Run
     On a terminal a bar counts the epochs that are left; elsewhere each finished run prints a line.
     """
     context = multiprocessing.get_context("spawn")
-    progress = context.Queue()
+    with starting_deaf():  # Python's resource tracker, or a signal to the whole job ends it and tracebacks follow
+        progress = context.Queue()
     failures, done = {}, 0
     epochs = dict.fromkeys(runs, 0)
     bar = tqdm(total=sum(run.recipe.epochs for run in runs), unit="epoch", disable=None, smoothing=0.05)

@@ -1,7 +1,10 @@
 import multiprocessing
+import os
 import signal
 import subprocess
 import sys
+
+import pytest
 
 from experiments import records, run
 from experiments.records import lock
@@ -22,7 +25,7 @@ def holder(path) -> lock.Owner | None:
 
 def command(module: str, *arguments: str):
     """A command in a process of its own, which heeds interrupts."""
-    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
     return started([sys.executable, "-m", module, *arguments], preexec_fn=heed_interrupts, **options)
 
 
@@ -47,11 +50,22 @@ def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
     wait_until(lambda: lock._start(workers[0].pid) != workers[0].started)  # else it goes on training
 
 
-def test_sigterm_on_the_launcher_stops_every_run_after_a_checkpoint(tmp_path):
+def to_the_launcher(process):
+    process.send_signal(signal.SIGTERM)
+
+
+def to_the_whole_job(process):
+    os.killpg(process.pid, signal.SIGUSR1)
+
+
+@pytest.mark.parametrize("send", [to_the_launcher, to_the_whole_job])
+def test_a_signal_stops_every_run_after_a_checkpoint(send, tmp_path):
     with command("experiments.run", "--runs", str(tmp_path), "--workers", "2", "--device", "cpu") as process:
         wait_until(lambda: len(list(tmp_path.rglob(records.HISTORY))) >= 2, process)
-        process.send_signal(signal.SIGTERM)
-        assert process.communicate(timeout=HANGS)[1].endswith("the same command goes on from the last checkpoints\n")
+        send(process)
+        said = process.communicate(timeout=HANGS)[1]
+        assert said.endswith("the same command goes on from the last checkpoints\n")
+        assert "Traceback" not in said
         assert process.returncode == 75
     begun, kept = ({path.parent for path in tmp_path.rglob(name)} for name in (records.HISTORY, checkpoint.CURRENT))
     assert kept == begun
