@@ -71,6 +71,7 @@ class Recipe:
     precision: str = "auto"  # of the forward pass: bf16 on a GPU, float32 on the CPU; or "float32", "tf32", "bf16"
     deterministic: bool = False  # on a GPU, equal bits run after run where torch has such algorithms, at a cost
     compile: bool = False  # torch.compile: minutes at the start, then faster steps
+    cuda_graph: bool = False  # the whole step as one CUDA graph; images, SGD, one GPU
     sync_batch_norm: bool = False  # statistics of all GPUs' batch; each layer waits for them twice a step
     threads: int = 0  # CPU threads, 0 = torch's choice: another number can change the last bits of a result
 

@@ -55,14 +55,13 @@ def plan(device: str, runs: Path, data: str | None) -> list[Part]:
         return [measure("machine", 40), measure("speed", 40), evidence("digits", *demo)]
     holding = sorted(str(path) for path in (ROOT / "tests").rglob("test_*.py") if "mark.gpu" in path.read_text())
     pytest = ("pytest", "-m", "gpu", "-k", "not compiled", "-vv", "--tb=line", "-p", "no:cacheprovider")
-    texts = ("--scale", "paper", "--dataset", "newsgroups", "--model", "cnn", "--seeds", "3", "--workers", "6")
+    texts = ("--scale", "paper", "--dataset", "newsgroups", "--model", "cnn", "--seeds", "3", "--workers", "8")
     images = ("--scale", "quick", "--dataset", "cifar10", "--model", "resnet50", "--seed", "0")
     return [
         measure("machine", 30),
         Part("tests", 90, _python(*pytest, *holding)),
-        measure("speed", 60),
+        measure("speed", 120),
         measure("compiled", 80),
-        measure("graphed", 30),
         evidence("newsgroups", *texts),
         *(evidence(f"cifar10 {method}", *images, "--method", method) for method in ("adafocal", "ce", "flsd53")),
     ]

@@ -11,10 +11,11 @@ import data
 import losses
 from calibration.checks import impossible_row
 from data import Split, Splits
+from data.splits.split import Batch
 from experiments import records
 from experiments.grid import Run
 from experiments.records import files
-from experiments.training import checkpoint, resuming
+from experiments.training import checkpoint, graph, resuming
 from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
 from experiments.training.errors import Preempted, TrainingDiverged
 from experiments.training.evaluate import predict
@@ -63,6 +64,10 @@ class Training:
         self.adapts = hasattr(self.loss, "update")  # to the validation set
         self.optimizer = build_optimizer(self.recipe, self.model)
         self.batch_sizes = self.train.batch_sizes(self.recipe.batch_size, self.recipe.drop_last)  # of every epoch
+        self.step = self.one_step
+        if self.recipe.cuda_graph:
+            graph.check(self.recipe, device, one_shape, world)
+            self.step = graph.GraphedStep(self.one_step, self.optimizer, self.recipe.batch_size)
         self.epoch, self.steps = 0, 0  # both count what is done
         self.part: PartialEpoch | None = None  # of an epoch that has begun
         if world.size > 1:  # every process draws its own dropout
@@ -137,28 +142,33 @@ class Training:
 
         self.model.train()
         for batch in self.train.train_batches(*order, part.steps, self.world.part, recipe.drop_last):
-            with self.speed.autocast():
-                logits = self.step_model(self.speed.inputs(batch.inputs))
-            logits, index, labels = self.world.whole_batch(logits.float(), batch.index, batch.labels, sizes[part.steps])
-            loss = self.loss(logits, labels)
-            self.check_finite(loss)
-            self.optimizer.zero_grad()
-            loss.backward()
             lr = learning_rate(recipe, self.steps, len(sizes))
-            for group in self.optimizer.param_groups:
-                group["lr"] = lr
-            if recipe.clip_norm:
-                nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip_norm)
-            self.optimizer.step()
+            graph.set_learning_rate(self.optimizer, lr)
+            *seen, loss = self.step(batch)
             self.steps += 1
             part.steps += 1
-            part.total += loss.detach() * (1 if recipe.reduction == "sum" else len(labels))
-            part.seen.add(index, logits, labels)
+            part.total += loss * (1 if recipe.reduction == "sum" else len(seen[0]))
+            part.seen.add(*seen)
             if self.adapts and recipe.update_every and self.steps % recipe.update_every == 0:
                 self.update_gamma(self.predict(self.val))
             if part.steps < len(sizes):
                 self.between_steps()
         return lr
+
+    def one_step(self, batch: Batch) -> tuple[torch.Tensor, ...]:
+        """Take a batch through net, loss and optimizer; the whole batch's index, logits, labels and loss."""
+        with self.speed.autocast():
+            logits = self.step_model(self.speed.inputs(batch.inputs))
+        size = self.batch_sizes[self.part.steps]
+        logits, index, labels = self.world.whole_batch(logits.float(), batch.index, batch.labels, size)
+        loss = self.loss(logits, labels)
+        self.check_finite(loss)
+        self.optimizer.zero_grad()
+        loss.backward()
+        if self.recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip_norm)
+        self.optimizer.step()
+        return index, logits.detach(), labels, loss.detach()
 
     def predict(self, split: Split) -> torch.Tensor:
         """[N, K] float32 logits of a split."""

@@ -25,7 +25,13 @@ def holder(path) -> lock.Owner | None:
 
 def command(module: str, *arguments: str):
     """A command in a process of its own, which heeds interrupts."""
-    options = {"cwd": ROOT, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    options = {
+        "cwd": ROOT,
+        "stdout": subprocess.DEVNULL,
+        "stderr": subprocess.PIPE,
+        "text": True,
+        "start_new_session": True,
+    }
     return started([sys.executable, "-m", module, *arguments], preexec_fn=heed_interrupts, **options)
 
 
