@@ -9,6 +9,7 @@ from calibration.confidence import top_label
 from calibration.diagram import reliability_diagram
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
 from calibration.proper import brier_score, nll
+from calibration.refinement import calibration_part, refinement
 from calibration.scores import SCORES, Score, summary
 from calibration.smooth import smooth_ece
 
@@ -21,6 +22,7 @@ __all__ = [
     "bin_stats",
     "bootstrap",
     "brier_score",
+    "calibration_part",
     "classwise_ece",
     "ece_debias",
     "ece_em",
@@ -30,6 +32,7 @@ __all__ = [
     "equal_width_edges",
     "mce",
     "nll",
+    "refinement",
     "reliability_diagram",
     "smooth_ece",
     "summary",

@@ -10,10 +10,19 @@ from calibration.binning import bin_index, equal_mass_edges, equal_width_edges
 from calibration.checks import as_labels, as_scores
 from calibration.confidence import softmax, top_label
 from calibration.ece import sweep_num_bins
+from calibration.refinement import losses
 from calibration.scores import summary
 
 CHUNK = 2**23  # weights drawn at a time
-PLAIN = ("error", "nll", "brier")  # means over samples
+PLAIN = {  # means over samples, and the ends of their range
+    "error": (0.0, 1.0),
+    "nll": (0.0, np.inf),
+    "brier": (0.0, 2.0),
+    "nll_calibration": (-np.inf, np.inf),
+    "nll_refinement": (0.0, np.inf),
+    "brier_calibration": (-2.0, 2.0),
+    "brier_refinement": (0.0, 2.0),
+}
 NO_WIDTH = 1e-12  # of resamples that do not differ
 MULTIPLES = np.linspace(0, 4, 41)  # of the observed gaps, that intervals of binned scores are looked for in
 
@@ -48,7 +57,7 @@ def bootstrap(
     no sample, or every one, is wrong.
 
     NLL and Brier score are means: theirs is the basic interval (2 v - q_high, 2 v - q_low) of the score v of the
-    samples and the resamples' quantiles.
+    samples and the resamples' quantiles. So are their two parts, at the temperatures found for the samples.
 
     A binned score counts the noise of every bin as a gap, and a resample counts it twice. So theirs inverts a test: for
     every multiple t of the observed gaps, resamples of a model with these gaps say what scores N samples of it would
@@ -104,8 +113,8 @@ def bootstrap(
             intervals[name] = Interval(value, np.nan, np.nan)  # or a score that no means of features give
         elif name in PLAIN:
             low, high = np.quantile(np.concatenate(resampled[name][as_observed]), tails)
-            top = {"nll": np.inf, "brier": 2.0}.get(name, 1.0)
-            intervals[name] = Interval(value, *(float(min(max(2 * value - end, 0.0), top)) for end in (high, low)))
+            ends = (2 * value - end for end in (high, low))
+            intervals[name] = Interval(value, *(float(np.clip(end, *PLAIN[name])) for end in ends))
         else:
             low, high = np.quantile([np.concatenate(found) for found in resampled[name]], tails, axis=1)
             truth = MULTIPLES * score(observed, debias=False)[name].item()
@@ -140,7 +149,10 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
     probability = softmax(scores) if from_logits else scores
     log_own = (torch.log_softmax(scores, dim=1) if from_logits else scores.log()).gather(1, own[:, None])[:, 0]
     hot = torch.zeros(n, k, dtype=torch.float64, device="cpu").scatter(1, own[:, None], 1.0)
-    plain = np.stack([~correct, -log_own.numpy(), (probability - hot).square().sum(dim=1).numpy()], axis=1)
+    held_out = losses(scores, own, from_logits=from_logits)
+    parts = [held_out.nll - held_out.nll_after, held_out.nll_after]
+    parts += [held_out.brier - held_out.brier_after, held_out.brier_after]
+    plain = np.stack([~correct, -log_own.numpy(), (probability - hot).square().sum(dim=1).numpy(), *parts], axis=1)
 
     equal_width, equal_mass = equal_width_edges(num_bins), equal_mass_edges(confidence, num_bins)
     edges = {
@@ -149,7 +161,7 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
         "ece_sweep_ew": equal_width_edges(sweep_num_bins(confidence, correct, "ew")),
         "ece_sweep_em": equal_mass_edges(confidence, sweep_num_bins(confidence, correct, "em")),
     }
-    blocks, places, at = [sparse.csr_matrix(plain)], {"plain": slice(0, 3)}, 3
+    blocks, places, at = [sparse.csr_matrix(plain)], {"plain": slice(0, len(PLAIN))}, len(PLAIN)
 
     def add(name: str, columns: np.ndarray, content: np.ndarray, width: int) -> None:
         """A block of `width` features with content[i, j] in column columns[i, j] of row i."""

@@ -7,12 +7,13 @@ have it then.
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 
 from calibration.checks import as_labels, as_scores
 from calibration.confidence import top_label
 from calibration.ece import classwise_ece, ece_debias, ece_em, ece_ew, ece_sweep, mce
 from calibration.proper import brier_score, nll
+from calibration.refinement import losses
 from calibration.smooth import smooth_ece
 
 
@@ -44,14 +45,16 @@ class Score:
 
     Attributes:
         function: gives it; its arguments have the names of what it needs: of the top label confidence [N] and correct
-            [N]; logits [N, K], labels [N], num_bins, from_logits.
+            [N]; logits [N, K], labels [N], num_bins, from_logits; held_out, which gives `refinement.Losses`.
         label: what readers call it.
         unit: how they see it.
+        each_epoch: whether a run has it in every row of its history; a slow one it has at the end alone.
     """
 
     function: Callable[..., float]
     label: str
     unit: Unit
+    each_epoch: bool = True
 
     @property
     def header(self) -> str:
@@ -69,6 +72,15 @@ def error(correct) -> float:
     return float((~correct).mean())
 
 
+def _calibration_part(held_out, score: str) -> float:
+    found = held_out()
+    return float((getattr(found, score) - getattr(found, f"{score}_after")).mean())
+
+
+def _refinement(held_out, score: str) -> float:
+    return float(getattr(held_out(), f"{score}_after").mean())
+
+
 SCORES: dict[str, Score] = {
     "error": Score(error, "error", PERCENT),
     "nll": Score(nll, "NLL", NATS),
@@ -81,6 +93,10 @@ SCORES: dict[str, Score] = {
     "smooth_ece": Score(smooth_ece, "smooth ECE", PERCENT),
     "mce": Score(mce, "MCE", PERCENT),
     "classwise_ece": Score(classwise_ece, "classwise ECE", PERCENT),
+    "nll_calibration": Score(partial(_calibration_part, score="nll"), "NLL, calibration part", NATS, False),
+    "nll_refinement": Score(partial(_refinement, score="nll"), "NLL, refinement part", NATS, False),
+    "brier_calibration": Score(partial(_calibration_part, score="brier"), "Brier, calibration part", NUMBER, False),
+    "brier_refinement": Score(partial(_refinement, score="brier"), "Brier, refinement part", NUMBER, False),
 }
 
 
@@ -94,7 +110,7 @@ def summary(logits, labels, num_bins: int = 15, from_logits: bool = True) -> dic
         from_logits: apply the softmax, in float64.
 
     Returns:
-        A value for every key of `SCORES`: fractions in [0, 1], but nll in nats and brier in [0, 2].
+        A value for every key of `SCORES`: fractions in [0, 1], but NLL and its parts in nats, Brier's in [-2, 2].
 
     Raises:
         ValueError: as `top_label`.
@@ -115,4 +131,5 @@ def predictions_of(logits, labels, num_bins: int = 15, from_logits: bool = True)
         "labels": labels,
         "num_bins": num_bins,
         "from_logits": from_logits,
+        "held_out": cache(lambda: losses(scores, labels, from_logits=from_logits)),  # for all who ask
     }

@@ -5,8 +5,8 @@ import torch
 from scipy.optimize import minimize
 
 from calibration.checks import as_labels, as_scores
+from calibration.search import best_temperature
 from posthoc.base import Calibrator
-from posthoc.search import best_temperature
 
 CHUNK = 2**16  # elements worked on at a time: fits a core's cache
 

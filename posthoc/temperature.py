@@ -8,8 +8,8 @@ import torch
 from calibration import ece_em
 from calibration.checks import as_labels, as_logits, as_scores, check_num_bins
 from calibration.confidence import top_class, top_confidence
+from calibration.search import best_temperature
 from posthoc.base import Calibrator, telling
-from posthoc.search import best_temperature
 
 GRID = tuple(k / 10 for k in range(1, 101))  # 0.1, 0.2, ..., 10.0: the paper's (0, 10] in steps of 0.1
 

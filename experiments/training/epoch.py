@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from calibration import BinStats, bin_stats, equal_mass_edges, summary, top_label
+from calibration import SCORES, BinStats, bin_stats, equal_mass_edges, top_label
+from calibration.scores import predictions_of
 
 
 class PartialEpoch:
@@ -63,8 +64,9 @@ class TrainingConfidence:
 
 
 def epoch_scores(prefix: str, logits: Tensor, labels: Tensor, num_bins: int) -> dict[str, float]:
-    """All scores of a split, as columns of `history.csv`."""
-    return {f"{prefix}_{name}": value for name, value in summary(logits, labels, num_bins).items()}
+    """The scores of a split that are quick enough, as columns of `history.csv`."""
+    predictions = predictions_of(logits, labels, num_bins)
+    return {f"{prefix}_{name}": score.of(predictions) for name, score in SCORES.items() if score.each_epoch}
 
 
 def bin_rows(

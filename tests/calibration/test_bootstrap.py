@@ -129,7 +129,8 @@ def test_scores_whose_resamples_cannot_differ_have_no_interval():
         del found["error"]
         for name, interval in found.items():
             assert np.isnan([interval.low, interval.high]).all(), name
-            assert np.isfinite(interval.value), name
+            needs_two = name.endswith(("_calibration", "_refinement"))
+            assert np.isfinite(interval.value) != (needs_two and len(given[1]) == 1), name
 
 
 def test_an_infinite_score_has_no_interval_but_itself():

@@ -6,6 +6,7 @@ import torch
 
 from calibration import (
     brier_score,
+    calibration_part,
     classwise_ece,
     ece_debias,
     ece_em,
@@ -13,6 +14,7 @@ from calibration import (
     ece_sweep,
     mce,
     nll,
+    refinement,
     smooth_ece,
     summary,
     top_label,
@@ -124,6 +126,10 @@ def test_summary_is_every_score_by_its_name():
         "smooth_ece": smooth_ece(confidence, correct),
         "mce": mce(confidence, correct, 10),
         "classwise_ece": classwise_ece(logits, labels, 10),
+        "nll_calibration": calibration_part(logits, labels),
+        "nll_refinement": refinement(logits, labels),
+        "brier_calibration": calibration_part(logits, labels, "brier"),
+        "brier_refinement": refinement(logits, labels, "brier"),
     }
     result = summary(logits, labels, num_bins=10)
     assert set(result) == set(expected)

@@ -50,7 +50,7 @@ def test_scores_and_calibrators_of_a_runs_predictions(path, arrays, capsys):
     scores = summary(arrays["test_logits"], arrays["test_labels"])
     assert row(out, "ECE_EM (%)")[0] == f"{100 * scores['ece_em']:.2f}"
     assert row(out, "NLL (nats)")[0] == f"{scores['nll']:.4f}"
-    assert len(re.findall(r"\[[\d.]+, [\d.]+\]", out)) == len(scores) - 2, "of all but the MCE and the smooth ECE"
+    assert len(re.findall(r"\[-?[\d.]+, [\d.]+\]", out)) == len(scores) - 2, "of all but the MCE and the smooth ECE"
     assert "500 samples, 5 classes" in out
     assert "fitted to 400 validation samples" in out
     ets = EnsembleTemperatureScaling().fit(arrays["val_logits"], arrays["val_labels"])

@@ -52,7 +52,7 @@ def test_the_first_look_at_some_samples_does_not_depend_on_their_order():
 def test_a_misleading_first_look_is_made_good(monkeypatch, part):
     sets = [planted(temperature, 500, 5, seed) for seed, temperature in enumerate((0.3, 1.5, 6.0))]
     expected = [EnsembleTemperatureScaling().fit(*some).temperature_ for some in sets]
-    monkeypatch.setattr("posthoc.search.PART", part)
+    monkeypatch.setattr("calibration.search.PART", part)
     found = [EnsembleTemperatureScaling().fit(*some).temperature_ for some in sets]
     assert found == pytest.approx(expected, rel=1e-3)
 

@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
+from calibration.search import best_temperature
 from posthoc import EnsembleTemperatureScaling, NLLTemperatureScaling
-from posthoc.search import best_temperature
 from tests.support.calibrators import SEARCHED, planted
 
 
@@ -114,7 +114,7 @@ def test_no_warning_inside_the_bounds():
 def test_the_size_of_a_chunk_does_not_change_the_result(monkeypatch, loss):
     logits, labels = planted(1.7, 200, 5, seed=3)
     expected = quietly(logits, labels, loss)
-    monkeypatch.setattr("posthoc.search.CHUNK", 7)
+    monkeypatch.setattr("calibration.search.CHUNK", 7)
     assert quietly(logits, labels, loss) == pytest.approx(expected, rel=SEARCHED)
 
 
