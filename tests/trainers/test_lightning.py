@@ -14,7 +14,7 @@ lightning = pytest.importorskip("lightning")
 pytestmark = pytest.mark.filterwarnings("ignore:The .* does not have many workers")
 
 
-def fit(ours, folder, own_order=False) -> SimpleNamespace:
+def fit(ours, folder, own_order=False, **more) -> SimpleNamespace:
     """The snippet's module and its trainer, trained from a copy of our model, in our order of samples or shuffled."""
     names = {}
     exec(snippet("lightning"), names)
@@ -34,6 +34,7 @@ def fit(ours, folder, own_order=False) -> SimpleNamespace:
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
+        **more,
     )
     order = {"shuffle": True} if own_order else {"sampler": Order(len(ours.train))}
     train = DataLoader(ours.train, batch_size=BATCH, collate_fn=padded, **order)
