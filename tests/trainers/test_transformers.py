@@ -8,6 +8,7 @@ import torch
 
 from tests.support.trainers import BATCH, EPOCHS, Order, by_hand, keep_updates, own_loop, padded, snippet
 
+STEPS = 6  # an epoch: 90 samples
 pytest.importorskip("accelerate", reason="transformers.Trainer needs it")
 
 
@@ -36,16 +37,23 @@ def collate(rows):
     return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
 
 
-def trained(ours, folder, own_order=False, **more) -> SimpleNamespace:
-    """What the snippet makes, trained from a copy of our model, in our order of samples or in the Trainer's own."""
+def trained(ours, folder, own_order=False, resumed=None, **more) -> SimpleNamespace:
+    """What the snippet makes, trained from a copy of our model, in our order of samples or in the Trainer's own.
+
+    With `resumed`, the folder of a checkpoint of its second epoch, it goes on from there as the page says.
+    """
     names = {"model": copy.deepcopy(ours.model.encoder), "args": arguments(folder, **more)}
     names |= {"train": ours.train, "val": ours.val}
     exec(snippet("transformers"), names)
     names["trainer"].data_collator = collate
+    order = Order(len(ours.train))
     if not own_order:
-        names["trainer"]._get_train_sampler = lambda *_: Order(len(ours.train))
+        names["trainer"]._get_train_sampler = lambda *_: order
     names["updates"] = keep_updates(names["loss"])
-    names["trainer"].train()
+    if resumed:
+        order.epoch = 2
+        names["loss"].load_state_dict(torch.load(f"{resumed}/adafocal.pt"))
+    names["trainer"].train(resume_from_checkpoint=resumed)
     return SimpleNamespace(**names)
 
 
@@ -120,3 +128,10 @@ def test_every_checkpoint_has_the_gammas_of_its_epoch(theirs, folder):
     for epoch, checkpoint in enumerate(checkpoints, 1):
         state = torch.load(checkpoint / "adafocal.pt", weights_only=True)
         assert torch.equal(state["gammas"], by_hand(theirs.updates[:epoch]).gammas)
+
+
+def test_a_training_that_goes_on_from_a_checkpoint_ends_the_same(fresh, theirs, folder, tmp_path):
+    second = folder / f"checkpoint-{2 * STEPS}"
+    rest = trained(fresh, tmp_path, resumed=str(second))
+    assert len(rest.updates) == EPOCHS - 2
+    assert torch.allclose(theirs.loss.gammas, rest.loss.gammas, atol=1e-3)
