@@ -10,12 +10,12 @@ from torch.utils.data import DataLoader
 from experiments.training.optimizer import build_optimizer
 from tests.support.trainers import BATCH, EPOCHS, Order, by_hand, keep_updates, own_loop, padded, snippet
 
-lightning = pytest.importorskip("lightning")
-pytestmark = pytest.mark.filterwarnings("ignore:The .* does not have many workers")
+pytestmark = pytest.mark.filterwarnings("ignore:The .* does not have many workers", "ignore:.*LeafSpec")
 
 
 def fit(ours, folder, own_order=False, **more) -> SimpleNamespace:
     """The snippet's module and its trainer, trained from a copy of our model, in our order of samples or shuffled."""
+    lightning = pytest.importorskip("lightning")  # here: it takes ten seconds to import, which collecting need not
     names = {}
     exec(snippet("lightning"), names)
 

@@ -13,8 +13,6 @@ from tests.support.trainers import EPOCHS, by_hand, own_loop
 from tests.support.waiting import HANGS
 
 pytestmark = pytest.mark.slow
-pytest.importorskip("accelerate", reason="transformers.Trainer needs it")
-pytest.importorskip("lightning")
 
 TRAINING = """
 import os, sys
@@ -62,6 +60,7 @@ def check_equal(processes: list[dict]) -> None:
 
 
 def test_transformers_shows_every_sample_once(tmp_path, val_labels):
+    pytest.importorskip("accelerate", reason="transformers.Trainer needs it")
     processes = in_two_processes(tmp_path, module="test_transformers", function="trained", options={})
     check_equal(processes)
     for _, labels in processes[0]["updates"]:
@@ -69,6 +68,7 @@ def test_transformers_shows_every_sample_once(tmp_path, val_labels):
 
 
 def test_lightning_shows_every_sample_and_one_twice(tmp_path, val_labels):
+    pytest.importorskip("lightning")
     options = {"devices": 2, "strategy": "ddp"}
     processes = in_two_processes(tmp_path, module="test_lightning", function="fit", options=options)
     check_equal(processes)
