@@ -15,6 +15,7 @@ from experiments import records
 from experiments.grid import Run
 from experiments.records.provenance import ROOT
 from experiments.train import train
+from tests.support.trainers import snippet
 from tests.support.waiting import HANGS
 
 RUNS = [Run.make("demo", "digits", "resnet8", method, 0) for method in ("ce", "adafocal")]
@@ -45,8 +46,9 @@ def texts(notebook) -> str:
     return "\n".join(output.get("text", "") or output.get("data", {}).get("text/plain", "") for output in outputs)
 
 
-def test_there_are_three():
-    assert [path.stem for path in NOTEBOOKS] == ["calibrate_your_model", "compare_methods", "read_a_run"]
+def test_there_are_four():
+    names = ["calibrate_your_model", "compare_methods", "read_a_run", "use_your_own_trainer"]
+    assert [path.stem for path in NOTEBOOKS] == names
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -81,3 +83,14 @@ def test_a_run_is_read_and_every_free_gamma_is_the_product_of_its_factors(runs, 
     assert "updates met no limit" in shown
     difference = float(shown.split("difference of these:\n")[1].split()[0])
     assert difference < 1e-6  # gammas are float32
+
+
+def test_a_trainer_of_ones_own_moves_gamma(tmp_path, monkeypatch):
+    pytest.importorskip("accelerate", reason="transformers.Trainer needs it")
+    cells = json.loads(NOTEBOOKS[3].read_text())["cells"]
+    assert snippet("transformers").rstrip("\n") in [cell["source"] for cell in cells]
+    shown = texts(execute(NOTEBOOKS[3], tmp_path, monkeypatch))
+    gammas = [float(gamma) for gamma in re.search(r"gammas: \[(.*)\]", shown)[1].split(", ")]
+    assert len(gammas) == 15
+    assert len(set(gammas)) > 1
+    assert float(re.search(r"(?m)^error +(\d\.\d+)$", shown)[1]) < 0.9  # by chance: 0.95

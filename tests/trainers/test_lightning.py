@@ -1,0 +1,102 @@
+"""AdaFocal in Lightning, with the snippet of docs/trainers.md as it stands."""
+
+import copy
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from experiments.training.optimizer import build_optimizer
+from tests.support.trainers import BATCH, EPOCHS, Order, by_hand, keep_updates, own_loop, padded, snippet
+
+pytestmark = pytest.mark.filterwarnings("ignore:The .* does not have many workers", "ignore:.*LeafSpec")
+
+
+def fit(ours, folder, own_order=False, **more) -> SimpleNamespace:
+    """The snippet's module and its trainer, trained from a copy of our model, in our order of samples or shuffled."""
+    lightning = pytest.importorskip("lightning")  # here: it takes ten seconds to import, which collecting need not
+    names = {}
+    exec(snippet("lightning"), names)
+
+    class Ready(names["Classifier"]):
+        def configure_optimizers(self):
+            return build_optimizer(ours.recipe, self.model)
+
+    module = Ready(copy.deepcopy(ours.model))
+    updates = keep_updates(module.loss)
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=EPOCHS,
+        gradient_clip_val=1.0,
+        default_root_dir=folder,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **more,
+    )
+    order = {"shuffle": True} if own_order else {"sampler": Order(len(ours.train))}
+    train = DataLoader(ours.train, batch_size=BATCH, collate_fn=padded, **order)
+    val = DataLoader(ours.val, batch_size=32, collate_fn=padded)
+    trainer.fit(module, train, val)
+    return SimpleNamespace(module=module, loss=module.loss, trainer=trainer, updates=updates, val=val)
+
+
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
+    """Our own loop before its first step."""
+    return own_loop(tmp_path_factory.mktemp("fresh"))
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory):
+    """Our own loop after its last epoch."""
+    done = own_loop(tmp_path_factory.mktemp("ours"))
+    done.run()
+    return done
+
+
+@pytest.fixture(scope="module")
+def theirs(fresh, tmp_path_factory):
+    """Lightning's trainer after its last epoch."""
+    return fit(fresh, tmp_path_factory.mktemp("theirs"))
+
+
+def test_gammas_are_what_update_makes_of_the_predictions_by_hand(theirs):
+    assert len(theirs.updates) == EPOCHS  # and none of the sanity check before
+    loss = by_hand(theirs.updates)
+    assert torch.equal(theirs.loss.gammas, loss.gammas)
+    assert torch.equal(theirs.loss.edges, loss.edges)
+    assert len(loss.gammas.unique()) > 1
+
+
+def test_an_update_sees_the_whole_validation_set(theirs, fresh):
+    for logits, labels in theirs.updates:
+        assert logits.shape == (101, 20)
+        assert torch.equal(labels, fresh.val.labels)
+
+
+def test_gammas_are_those_of_our_own_loop(ours, theirs):
+    last, _ = theirs.updates[-1]
+    assert torch.allclose(last, ours.val_logits, atol=1e-3)
+    assert torch.allclose(theirs.loss.gammas, ours.loss.gammas, atol=1e-3)
+
+
+def test_another_order_comes_to_other_gammas(fresh, theirs, tmp_path):
+    other = fit(fresh, tmp_path, own_order=True)
+    assert not torch.allclose(theirs.loss.gammas, other.loss.gammas, atol=1e-3)
+    assert torch.equal(other.loss.gammas, by_hand(other.updates).gammas)
+
+
+def test_validating_afterwards_moves_no_gamma(theirs):
+    before = theirs.loss.gammas.clone()
+    theirs.trainer.validate(theirs.module, theirs.val, verbose=False)
+    assert torch.equal(theirs.loss.gammas, before)
+
+
+def test_a_checkpoint_has_the_gammas(theirs, tmp_path):
+    theirs.trainer.save_checkpoint(tmp_path / "module.ckpt")
+    state = torch.load(tmp_path / "module.ckpt", weights_only=True)["state_dict"]
+    assert torch.equal(state["loss.gammas"], theirs.loss.gammas)
+    assert torch.equal(state["loss.edges"], theirs.loss.edges)
