@@ -5,7 +5,7 @@ A new dataset is a file in `sets` with its loader, and its facts in `facts.FACTS
 
 from data.errors import DataError
 from data.facts import FACTS, Facts
-from data.ood import OOD, check_ood, load_ood
+from data.ood import OOD, SHIFTS, check_ood, load_ood
 from data.registry import DATASETS, data_root, load, options_of
 from data.splits.arrays import ArraySplit
 from data.splits.lazy import LazySplit
@@ -18,6 +18,7 @@ __all__ = [
     "ENCODERS",
     "FACTS",
     "OOD",
+    "SHIFTS",
     "ArraySplit",
     "Batch",
     "DataError",

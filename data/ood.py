@@ -32,16 +32,17 @@ SVHN_URL = f"http://ufldl.stanford.edu/housenumbers/{SVHN_FILE}"
 SVHN_MD5 = "eb5a983be6a315427106f1b164d9cef3"
 CIFAR10_C_FILE = "CIFAR-10-C/gaussian_noise.npy"
 CIFAR10_C_SIZE = 50_000  # 10,000 images at each of five severities
-CIFAR10_C_SIGMA = 0.10  # severity 5 of "gaussian_noise" for CIFAR, in units of the full scale
+CIFAR10_C_SIGMAS = (0.04, 0.06, 0.08, 0.09, 0.10)  # of "gaussian_noise" for CIFAR by severity; full scale is 1
 NUM_PHOTOS = 1000
 MIN_PATCH = 32  # pixels; below, a patch of a photograph is nearly a plain grey
-DIGITS_NOISE = 1.0  # ours: the digits have 0.3 already
+DIGITS_SIGMAS = (0.2, 0.4, 0.6, 0.8, 1.0)  # ours: the digits have 0.3 already
 CLASSES = ("out-of-distribution",)
 
 
 class Request(NamedTuple):
     """What a loader is given."""
 
+    dataset: str  # the in-distribution one
     root: Path
     seed: int  # of whatever it draws
     download: bool
@@ -49,10 +50,17 @@ class Request(NamedTuple):
 
 
 class Loader(NamedTuple):
-    """One set: `read` gives images [N, C, H, W] uint8 in the form of each of `fits`, and a note on their source."""
+    """One set.
+
+    Attributes:
+        read: gives images [N, C, H, W] uint8 in the form of each of `fits`, and a note on their source.
+        fits: the in-distribution datasets.
+        shifted: whether they are the test images in their order, so that their labels are known.
+    """
 
     read: Callable[[Request], tuple[Tensor, str]]
     fits: tuple[str, ...]
+    shifted: bool = False
 
 
 def _svhn(request: Request) -> tuple[Tensor, str]:
@@ -85,14 +93,11 @@ def _svhn(request: Request) -> tuple[Tensor, str]:
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(3, 2, 0, 1))), "SVHN test images"
 
 
-def _cifar10_c(request: Request) -> tuple[Tensor, str]:
-    """CIFAR-10's test images with Gaussian noise of severity 5: the official file, else by its published formula."""
+def _cifar10_c(request: Request, severity: int = 5) -> tuple[Tensor, str]:
+    """CIFAR-10's test images with Gaussian noise of a severity: the official file, else by its published formula."""
     path = request.root / CIFAR10_C_FILE
     if not path.exists():
-        images = request.in_test().images.cpu()
-        return add_noise(images, CIFAR10_C_SIGMA, request.seed), (
-            f"generated: test images + N(0, {CIFAR10_C_SIGMA:.2f}), clipped, seed {request.seed}"
-        )
+        return _noisy(request, CIFAR10_C_SIGMAS[severity - 1])
     try:
         pixels = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
@@ -103,8 +108,14 @@ def _cifar10_c(request: Request) -> tuple[Tensor, str]:
     shape = (CIFAR10_C_SIZE, 32, 32, 3)
     if pixels.dtype != np.uint8 or pixels.shape != shape:
         raise DataError(f"{path} must be uint8 {list(shape)}, got {pixels.dtype} {list(pixels.shape)}")
-    last = np.array(pixels[-(CIFAR10_C_SIZE // 5) :])  # the severities come one after the other, in rising order
-    return torch.from_numpy(last).permute(0, 3, 1, 2).contiguous(), f"official {CIFAR10_C_FILE}, severity 5"
+    each = CIFAR10_C_SIZE // len(CIFAR10_C_SIGMAS)  # the severities come one after the other, in rising order
+    part = np.array(pixels[(severity - 1) * each : severity * each])
+    return torch.from_numpy(part).permute(0, 3, 1, 2).contiguous(), f"official {CIFAR10_C_FILE}, severity {severity}"
+
+
+def _noisy(request: Request, sigma: float) -> tuple[Tensor, str]:
+    note = f"generated: test images + N(0, {sigma:.2f}), clipped, seed {request.seed}"
+    return add_noise(request.in_test().images.cpu(), sigma, request.seed), note
 
 
 def add_noise(images: Tensor, sigma: float, seed: int) -> Tensor:
@@ -138,18 +149,25 @@ def _photos(request: Request) -> tuple[Tensor, str]:
     return torch.from_numpy(patches), f"patches of scikit-learn's sample photographs, seed {request.seed}"
 
 
-def _noise(request: Request) -> tuple[Tensor, str]:
-    """The digits' test images, which are noisy themselves, with far more noise."""
-    images = add_noise(request.in_test().images.cpu(), DIGITS_NOISE, request.seed)
-    return images, f"generated: test images + N(0, {DIGITS_NOISE}), clipped, seed {request.seed}"
+def _shift(severity: int) -> Loader:
+    """The test images with Gaussian noise of one of five severities."""
+
+    def read(request: Request) -> tuple[Tensor, str]:
+        if request.dataset == "digits":
+            return _noisy(request, DIGITS_SIGMAS[severity - 1])
+        return _cifar10_c(request, severity)
+
+    return Loader(read, ("cifar10", "digits"), shifted=True)
 
 
 OOD: dict[str, Loader] = {
     "svhn": Loader(_svhn, ("cifar10", "cifar100")),
     "cifar10-c": Loader(_cifar10_c, ("cifar10",)),
     "photos": Loader(_photos, ("digits",)),
-    "noise": Loader(_noise, ("digits",)),
+    "noise": Loader(lambda request: _noisy(request, DIGITS_SIGMAS[-1]), ("digits",)),
+    **{f"gaussian-noise-{severity}": _shift(severity) for severity in range(1, 6)},
 }
+SHIFTS = tuple(name for name, loader in OOD.items() if loader.shifted)  # in the order of their severity
 
 
 def check_ood(name: str | os.PathLike, in_dataset: str) -> None:
@@ -201,7 +219,7 @@ def load_ood(
     if str(name) not in OOD:
         return _folder(Path(name), in_dataset, seed, max_images)
     in_test = in_test or (lambda: load(in_dataset, root=root, download=download).test)
-    images, note = OOD[str(name)].read(Request(data_root(root), seed, download, in_test))
+    images, note = OOD[str(name)].read(Request(in_dataset, data_root(root), seed, download, in_test))
     index = _choose(len(images), max_images, seed)
     form = FACTS[in_dataset]
     return _noted(note, ArraySplit(images[index], _labels(index), CLASSES, form.mean, form.std, index))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from data.ood import SHIFTS
 from data.splits.holdout import check_seed
 from experiments import recipes, scales
 from experiments.methods import METHODS, TABLE_METHODS
@@ -49,11 +50,13 @@ class Experiment:
         columns: what is compared.
         pairs: of the paper, for which a scale may have stand-ins; (): all of the scale's.
         seeds: runs a cell: "all" or "few" of the scale's, or "one".
+        ood: the sets of images that `experiments.ood` gives its runs; (): those of the dataset's facts.
     """
 
     columns: tuple[Column, ...]
     pairs: tuple[Pair, ...] = ()
     seeds: str = "all"
+    ood: tuple[str, ...] = ()
 
     def pairs_at(self, scale: str) -> tuple[Pair, ...]:
         """The pairs at a scale."""
@@ -117,6 +120,7 @@ EXPERIMENTS: dict[str, Experiment] = {
     "fig11": Experiment(_GAMMAS, (("cifar100", "resnet50"),), "one"),
     "fig12": Experiment(_GAMMAS, (("cifar100", "wrn26-10"),), "one"),
     "fig13": Experiment(_GAMMAS, (("tiny-imagenet", "resnet50"),), "one"),
+    "shift": Experiment(_methods(*TABLE_METHODS), _OOD_PAIRS, ood=SHIFTS),
     "reliability": Experiment(_methods(*TABLE_METHODS), _EVERY_DATASET, "one"),
 }
 

@@ -1,4 +1,4 @@
-"""Out-of-distribution detection by the entropy of the softmax (Table 8, Fig. 6): `python -m experiments.ood --help`."""
+"""Out-of-distribution and shifted images (Table 8, Fig. 6, shift): `python -m experiments.ood --help`."""
 
 import argparse
 import os
@@ -21,9 +21,12 @@ __all__ = ["NoCheckpoint", "entropy", "entropy_auroc", "evaluate", "lacking", "m
 
 def describe(name: str, entry: dict, temperature: float) -> str:
     """One line on a set's scores."""
+    scores = f"AUROC {entry['auroc']:.4f} before and {entry['auroc_scaled']:.4f} after"
+    if "error" in entry:
+        shown = (f"{100 * entry[key]:.2f} %" for key in ("error", "ece_em", "ece_em_scaled"))
+        scores = "error {}, ECE_EM {} before and {} after".format(*shown)
     return (
-        f"{name}: AUROC {entry['auroc']:.4f} before and {entry['auroc_scaled']:.4f} after temperature scaling "
-        f"(T = {temperature:.1f}), {entry['samples']:,} images ({entry['note']})"
+        f"{name}: {scores} temperature scaling (T = {temperature:.1f}), {entry['samples']:,} images ({entry['note']})"
     )
 
 
@@ -105,6 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
                 if value is not None:
                     raise ValueError(f"--for takes all runs of {options.name}: leave {option} out")
             runs = grid.runs_of(options.name, options.scale)
+            options.ood = options.ood or grid.experiment(options.name, options.scale).ood
             if scales.is_left_to_the_user(options):
                 return 0
             for dataset in dict.fromkeys(run.dataset for run in runs):

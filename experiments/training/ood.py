@@ -1,4 +1,4 @@
-"""Out-of-distribution images through the final model of a finished run; logits and AUROC go to its record.
+"""Out-of-distribution or shifted images through the final model of a finished run; their scores go to its record.
 
 Source: the paper's section "Out-of-Distribution (OOD) detection" and Appendix K.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 import data
+from calibration import ece_em, top_label
 from calibration.ood import entropy_auroc
 from experiments import records
 from experiments.grid import Run
@@ -37,7 +38,7 @@ def sets_of(dataset: str, names: Sequence[str] | None = None) -> dict[str, str]:
 
     Args:
         dataset: the in-distribution dataset.
-        names: keys of `data.OOD` or folders, which are named by their last part; None takes those of `data.FACTS`.
+        names: keys of `data.OOD` or folders, which are named by their last part; empty takes those of `data.FACTS`.
 
     Raises:
         ValueError: a set that is unknown or unsuitable, or a name that cannot stand in a record.
@@ -66,7 +67,8 @@ def evaluate(
 ) -> dict[str, dict]:
     """Add the final model's logits and AUROC on out-of-distribution images to a run's record, unless they are there.
 
-    `predictions.npz` gets `ood_<name>_logits` [M, K] float32 beside the arrays it has, and `result.json` "ood".
+    `predictions.npz` gets `ood_<name>_logits` [M, K] float32 beside the arrays it has, and `result.json` "ood". Of
+    shifted test images (`data.SHIFTS`), whose labels are known, only scores are kept.
     The record is valid whenever the process is killed, and nothing is written before all sets are scored.
 
     Args:
@@ -79,7 +81,7 @@ def evaluate(
 
     Returns:
         By set, those that were there included: "auroc" and, after temperature scaling, "auroc_scaled" (fractions),
-        "samples", "note", "sha256" of the images.
+        "samples", "note", "sha256" of the images. Of shifted test images also "error", "ece_em" and "ece_em_scaled".
 
     Raises:
         ValueError: what `sets_of` and `data.load_ood` refuse, an unfinished run, NaN or infinite logits;
@@ -106,6 +108,8 @@ def evaluate(
                     predict(model, split.to(session.device), run.recipe.eval_batch_size, speed=speed).cpu().numpy()
                 )
                 scores = _scores(record, logits[name])
+                if name in data.SHIFTS:
+                    scores |= _shifted_scores(record, logits.pop(name))
                 entries[name] = {**scores, "samples": len(split), "note": split.note, "sha256": split.fingerprint}
             _store(record, logits, entries)
             record = records.read(folder, run)
@@ -115,7 +119,8 @@ def evaluate(
 def lacking(record: Record, names) -> list[str]:
     """The sets whose logits or scores a record has not."""
     scored, arrays = record.result.get("ood", {}), record.predictions
-    return [name for name in names if name not in scored or f"ood_{name}_logits" not in arrays]
+    kept = {name for name in names if name in data.SHIFTS or f"ood_{name}_logits" in arrays}
+    return [name for name in names if name not in scored or name not in kept]
 
 
 def find(run: Run, runs: Path) -> Record:
@@ -173,6 +178,15 @@ def _scores(record: Record, ood_logits: np.ndarray) -> dict[str, float]:
         "auroc": entropy_auroc(in_logits, ood_logits),
         "auroc_scaled": entropy_auroc(in_logits / temperature, ood_logits.astype(np.float64) / temperature),
     }
+
+
+def _shifted_scores(record: Record, logits: np.ndarray) -> dict[str, float]:
+    labels, num_bins = record.predictions["test_labels"], record.config["recipe"]["num_bins"]
+    scores = {}
+    for suffix, temperature in (("", 1.0), ("_scaled", record.result["temperature"])):
+        confidence, correct = top_label(logits.astype(np.float64) / temperature, labels)
+        scores[f"ece_em{suffix}"] = ece_em(confidence, correct, num_bins)
+    return {"error": float((~correct).mean()), **scores}
 
 
 def _store(record: Record, logits: dict[str, np.ndarray], entries: dict[str, dict]) -> None:

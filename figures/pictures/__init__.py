@@ -1,6 +1,6 @@
 """The figures, by name. Those that show training and validation confidence bin by bin are declarations alone."""
 
-from figures.pictures import correspondence, fig1, fig2, fig3, fig4, fig5, fig6, fig7, reliability
+from figures.pictures import correspondence, fig1, fig2, fig3, fig4, fig5, fig6, fig7, reliability, shift
 from figures.pictures.picture import Picture
 
 _CONFIDENCES = (
@@ -36,7 +36,7 @@ _CONFIDENCES = (
         correspondence.COMMON,
     ),
 )
-_DRAWN = (fig1, fig2, fig3, fig4, fig5, fig6, fig7, reliability)
+_DRAWN = (fig1, fig2, fig3, fig4, fig5, fig6, fig7, reliability, shift)
 PICTURES: dict[str, Picture] = {
     picture.name: picture for picture in (*(module.PICTURE for module in _DRAWN), *_CONFIDENCES)
 }

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from data import DataError, load, load_ood, ood
+from data import SHIFTS, DataError, load, load_ood, ood
 from data.ood import add_noise
 
 
@@ -77,6 +77,9 @@ def test_cifar10_c_is_the_official_file_or_generated(tmp_path, monkeypatch):
     official = load_ood("cifar10-c", "cifar10", root=tmp_path)
     assert official.note == "official CIFAR-10-C/gaussian_noise.npy, severity 5"
     assert torch.equal(official.images, torch.from_numpy(pixels[40:]).permute(0, 3, 1, 2))
+    second = load_ood("gaussian-noise-2", "cifar10", root=tmp_path)
+    assert second.note == "official CIFAR-10-C/gaussian_noise.npy, severity 2"
+    assert torch.equal(second.images, torch.from_numpy(pixels[10:20]).permute(0, 3, 1, 2))
     os.truncate(tmp_path / ood.CIFAR10_C_FILE, 10_000)
     with pytest.raises(DataError, match="truncated or no array file"):
         load_ood("cifar10-c", "cifar10", root=tmp_path)
@@ -88,10 +91,24 @@ def test_cifar10_c_is_the_official_file_or_generated(tmp_path, monkeypatch):
         load_ood("cifar10-c", "cifar10", root=tmp_path)
 
 
+def test_shifts_rise_and_keep_the_order_of_the_test_images():
+    test = load("digits").test
+    assert tuple(f"gaussian-noise-{severity}" for severity in range(1, 6)) == SHIFTS
+    for name, sigma in (("cifar10", (0.04, 0.06, 0.08, 0.09, 0.10)), ("digits", (0.2, 0.4, 0.6, 0.8, 1.0))):
+        shifted = [load_ood(shift, name, root="nowhere", in_test=lambda: test) for shift in SHIFTS]
+        for split, expected in zip(shifted, sigma, strict=True):
+            assert f"N(0, {expected:.2f})" in split.note
+            assert torch.equal(split.images, add_noise(test.images, expected, seed=0))
+
+
 def test_pairs_that_cannot_be(tmp_path):
     for name, dataset, message in (
-        ("svhn", "digits", "'svhn' does not fit digits: choose from photos, noise, a folder of images"),
-        ("lsun", "cifar10", "'lsun' is unknown.* choose from svhn, cifar10-c, a folder"),
+        (
+            "svhn",
+            "digits",
+            "'svhn' does not fit digits: choose from photos, noise, .*, a folder of images",
+        ),
+        ("lsun", "cifar10", "'lsun' is unknown.* choose from svhn, cifar10-c, .*, a folder"),
         ("svhn", "newsgroups", "no out-of-distribution images for 'newsgroups'"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -10,6 +10,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+import data
+from calibration import summary
 from experiments import ood, records
 from experiments.ood import entropy, entropy_auroc, evaluate, roc
 from experiments.records import files
@@ -123,6 +125,25 @@ def test_logits_and_scores_are_added_and_nothing_else_changes(runs):
     assert (run.folder(runs) / records.PREDICTIONS).stat().st_mtime_ns == stamp, "there was nothing to do"
 
 
+def test_of_shifted_test_images_the_scores_are_kept_alone(runs, capsys):
+    run = tiny_run()
+    arrays = set(records.read(run.folder(runs), run).predictions)
+    found = evaluate(run, Session(runs=runs, say=silent), ("noise", *data.SHIFTS))
+    record = records.read(run.folder(runs), run)
+    assert set(record.predictions) == arrays | {"ood_noise_logits"}
+    # the demo's set of noise is its test images at the highest severity, with the same draw
+    logits, labels = record.predictions["ood_noise_logits"].astype(float), record.predictions["test_labels"]
+    most = found["gaussian-noise-5"]
+    assert most["sha256"] == found["noise"]["sha256"]
+    assert most["error"] == (logits.argmax(1) != labels).mean()
+    for suffix, t in (("", 1), ("_scaled", record.result["temperature"])):
+        assert most[f"ece_em{suffix}"] == pytest.approx(summary(logits / t, labels)["ece_em"])
+    assert "error" not in found["noise"]
+    arguments = [*cli(run, "--runs", str(runs), "--device", "cpu"), "--ood", *data.SHIFTS]
+    assert ood.main(arguments) == 0
+    assert f"gaussian-noise-5: error {100 * most['error']:.2f} %, ECE_EM" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("steps", [0, 1, 2, 3])
 def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, steps):
     """The steps: the new arrays beside the old, result.json with both sums, the new in the old's place, result.json."""
@@ -201,8 +222,8 @@ def test_what_cannot_be_done_is_said_in_one_line(runs, tmp_path, capsys):
     assert "holds no finished run; train it first" in refused(
         capsys, ood.main, *cli(tiny_run("ce"), "--runs", str(runs))
     )
-    assert "choose from photos, noise, a folder" in refused(capsys, ood.main, *arguments, "--ood", "svhn")
-    assert "choose from photos, noise, a folder" in refused(capsys, ood.main, *arguments, "--ood", "mnist")
+    assert "choose from photos, noise, gaussian-noise-1" in refused(capsys, ood.main, *arguments, "--ood", "svhn")
+    assert "choose from photos, noise, gaussian-noise-1" in refused(capsys, ood.main, *arguments, "--ood", "mnist")
     assert "no --dataset" in refused(capsys, ood.main, "--runs", str(runs))
     assert "unknown table or figure 'table99'" in refused(capsys, ood.main, "--for", "table99")
     (tiny_run().folder(runs) / checkpoint.CURRENT).unlink()
