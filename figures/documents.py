@@ -17,7 +17,7 @@ from experiments.command import until_nobody_reads
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
-from figures.claims.scores import newsgroups_row
+from figures.claims.scores import newsgroups_row, small_rows
 from figures.pictures import newsgroups_row as newsgroups_row_picture
 from figures.tables import TABLES, render
 from figures.tables.table import fill
@@ -47,6 +47,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "newsgroups": newsgroups_row,
     "newsgroups_last_epoch": lambda: newsgroups_row("last_"),
+    "small": small_rows,
     "bench": bench,
     "status": claims.status,
     "verdicts": claims.verdicts,

@@ -13,7 +13,8 @@ from experiments.records import PUBLISHED, PUBLISHED_DEMO, Record
 from experiments.records.dataframe import frame
 from experiments.scales import SCALES, Pair
 
-COUNTED = ("paper", "demo")  # scales whose records count for a claim, the most telling first
+COUNTED = ("paper", "small", "demo")  # scales whose records count for a claim, the most telling first
+ENOUGH = 3  # seeds of every method, below which a pair does not count
 NEWSGROUPS = ("newsgroups", "cnn")
 Values = dict[str, list[float]]  # a score of one pair's runs, by method, a value a seed
 
@@ -42,8 +43,9 @@ def values(scale: str, pair: Pair, column: str, overrides: str = "") -> Values:
 
 
 def measured(scale: str) -> list[Pair]:
-    """The pairs of a scale's tables that have runs of every method."""
-    return [pair for pair in SCALES[scale].pairs if all(values(scale, pair, "test_error").values())]
+    """The pairs of a scale's tables that have enough runs of every method."""
+    found = {pair: values(scale, pair, "test_error").values() for pair in SCALES[scale].pairs}
+    return [pair for pair, methods in found.items() if min(map(len, methods)) >= ENOUGH]
 
 
 def column_values(scale: str, pair: Pair, column: Column, score: str) -> list[float]:
@@ -68,6 +70,11 @@ def percent(shares: Sequence[float], digits: int = 2) -> str:
         return "–"
     spread = f" ± {100 * stdev(shares):.{digits}f}" if len(shares) > 1 else ""
     return f"{100 * mean(shares):.{digits}f}{spread}"
+
+
+def plain(numbers: Sequence[float], digits: int = 2) -> str:
+    """As `percent`, of numbers as they are."""
+    return percent([number / 100 for number in numbers], digits)
 
 
 def seeds(methods: Values) -> str:

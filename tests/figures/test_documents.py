@@ -104,8 +104,8 @@ def made_up_runs(monkeypatch):
 def test_lowest_ece(made_up_runs):
     found = scores.lowest_before("demo")
     assert (found.held, found.cases, found.of, found.needed) == (1, 4, 4, 0)
-    assert found.rows[0][1:] == ["AdaFocal", "2", "1.00 ± 0.00", "1.00 ± 0.00"]
-    assert found.rows[1][1:] == ["CE", "2", "6.00 ± 1.41", "9.00 ± 0.00"]
+    assert found.rows[0][1:] == ["AdaFocal", "2", "1.00 ± 0.00", "CE: 6.00 ± 1.41", "1.00 ± 0.00"]
+    assert found.rows[1][1:] == ["CE", "2", "6.00 ± 1.41", "Brier: 6.00 ± 1.41", "9.00 ± 0.00"]
 
 
 def test_errors_are_compared_with_the_papers_worst_difference(made_up_runs):
@@ -120,7 +120,8 @@ def test_temperatures_count_within_a_fifth_of_one(monkeypatch):
     temperatures = iter([0.8, 1.2, 1.21, 1.0])
     monkeypatch.setattr(scores, "measured", lambda scale: list(SCALES[scale].pairs))
     monkeypatch.setattr(scores, "values", lambda *_: {"ce": [2.0], "adafocal": [next(temperatures)]})
-    assert (scores.temperatures("demo").held, scores.temperatures.__name__) == (3, "temperatures")
+    found = scores.temperatures("demo")
+    assert (found.held, found.needed, found.verdict) == (3, 3, "reproduced")  # "mostly": of four more than two
 
 
 def test_a_number_is_near_the_papers_within_two_deviations(monkeypatch):
@@ -147,7 +148,9 @@ def test_a_verdict_is_computed_from_the_records():
     best = min(means, key=means.get)
     assert row[1] == published.label(best)
     assert float(row[3].split()[0]) == pytest.approx(means[best], abs=0.005)
-    assert float(row[4].split()[0]) == pytest.approx(means["adafocal"], abs=0.005)
+    assert float(row[5].split()[0]) == pytest.approx(means["adafocal"], abs=0.005)
+    second = sorted(means, key=means.get)[1]
+    assert row[4].startswith(f"{published.label(second)}: {means[second]:.2f} ± ")
 
 
 def test_every_claim_names_make_targets():
