@@ -7,7 +7,7 @@ import torch
 from scipy import sparse
 
 from calibration.binning import bin_index, equal_mass_edges, equal_width_edges
-from calibration.checks import as_labels, as_scores
+from calibration.checks import as_labels, as_scores, check_level
 from calibration.confidence import softmax, top_label
 from calibration.ece import sweep_num_bins
 from calibration.scores import summary
@@ -74,8 +74,7 @@ def bootstrap(
     Raises:
         ValueError: as `summary`; a level outside (0, 1), fewer than 1 resample.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
+    check_level(level)
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be >= 1, got {num_resamples}")
     values = summary(logits, labels, num_bins, from_logits)

@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from calibration import SCORES, Interval, bootstrap, nll, reliability_diagram, top_label
+from calibration.diagram import panels
 from calibration.ece import ece_em
 from experiments.command import REFUSED, a_path, until_nobody_reads
 from experiments.records import files, predictions
@@ -85,10 +86,10 @@ def _picture(confidence: np.ndarray, correct: np.ndarray, num_bins: int) -> str:
     """A reliability diagram as the source of an HTML image."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(3.6, 3.6), layout="constrained")
-    reliability_diagram(confidence, correct, num_bins, ax=figure.add_subplot())
+    ax, counts_ax = panels(Figure(figsize=(3.6, 4.6), layout="constrained"))
+    reliability_diagram(confidence, correct, num_bins, ax=ax, counts_ax=counts_ax)
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
+    ax.figure.savefig(buffer, format="png", dpi=150, metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
