@@ -203,7 +203,7 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
 
     def score(mean: np.ndarray, debias: bool = True) -> dict[str, np.ndarray]:
         part = {name: mean[:, place] for name, place in places.items()}
-        found = dict(zip(PLAIN, part["plain"].T, strict=True))
+        found = dict(zip(PLAIN, part["plain"].T.copy(), strict=True))  # a view would keep all of `mean`
         found |= {name: np.abs(part[name]).sum(axis=1) for name in (*edges, "classwise_ece")}
         found["classwise_ece"] /= k
         with np.errstate(invalid="ignore", divide="ignore"):
