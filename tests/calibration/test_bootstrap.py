@@ -1,5 +1,7 @@
 """Bootstrap intervals: the resampled scores are the scores, and intervals hold the truth as often as they say."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -137,3 +139,25 @@ def test_an_infinite_score_has_no_interval_but_itself():
     found = bootstrap(probability, labels, num_resamples=10, from_logits=False)
     assert found["nll"] == Interval(np.inf, np.inf, np.inf)
     assert 0 <= found["error"].low <= found["error"].high <= 1
+
+
+def test_groups_of_resamples_are_counted(monkeypatch):
+    groups = []
+
+    def counted(some):
+        for group in some:
+            groups.append(group)
+            yield group
+
+    monkeypatch.setattr(sys.modules["calibration.bootstrap"], "CHUNK", 10 * 50)
+    logits, labels = scaled(50, 1.0, seed=0)
+    intervals = bootstrap(logits, labels, num_resamples=35, progress=counted)
+    assert groups == [0, 10, 20, 30]
+    assert str(intervals) == str(bootstrap(logits, labels, num_resamples=35))
+
+
+def test_scores_of_resamples_keep_no_means_alive():
+    logits, labels = scaled(50, 1.0, seed=0)
+    means, _, score = _linear(logits, labels, 15, True)
+    mean = means(np.ones((3, 50)))
+    assert not [name for name, found in score(mean).items() if np.shares_memory(found, mean)]
