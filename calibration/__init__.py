@@ -3,6 +3,7 @@
 Functions of arrays or tensors alone: this package knows nothing of files, data sets or command lines.
 """
 
+from calibration.bands import bootstrap_accuracy, consistency_band
 from calibration.binning import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
 from calibration.bootstrap import Interval, bootstrap
 from calibration.confidence import top_label
@@ -21,9 +22,11 @@ __all__ = [
     "bin_index",
     "bin_stats",
     "bootstrap",
+    "bootstrap_accuracy",
     "brier_score",
     "calibration_part",
     "classwise_ece",
+    "consistency_band",
     "ece_debias",
     "ece_em",
     "ece_ew",

@@ -1,17 +1,18 @@
 """Bootstrap intervals of every score of `summary`."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy import sparse
 
-from calibration.binning import bin_index, equal_mass_edges, equal_width_edges
-from calibration.checks import as_labels, as_scores
+from calibration.binning import bin_index, equal_mass_edges, equal_width_edges, equal_width_index
+from calibration.checks import as_labels, as_scores, check_level
 from calibration.confidence import softmax, top_label
-from calibration.ece import sweep_num_bins
-from calibration.refinement import losses
-from calibration.scores import summary
+from calibration.ece import BLOCK, sweep_num_bins
+from calibration.refinement import Losses
+from calibration.scores import SCORES, predictions_of
 
 CHUNK = 2**23  # weights drawn at a time
 PLAIN = {  # means over samples, and the ends of their range
@@ -50,6 +51,7 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
     from_logits: bool = True,
+    progress: Callable[[range], Iterable[int]] = iter,
 ) -> dict[str, Interval]:
     """Bootstrap intervals of the scores of one set of predictions.
 
@@ -76,6 +78,7 @@ def bootstrap(
         level: share of intervals that should hold the truth, in (0, 1).
         seed: of the resamples.
         from_logits: apply the softmax, in float64.
+        progress: what the groups of resamples are counted by, such as tqdm.
 
     Returns:
         An `Interval` for every score of `calibration.summary`; NaN ends where there is none.
@@ -83,22 +86,24 @@ def bootstrap(
     Raises:
         ValueError: as `summary`; a level outside (0, 1), fewer than 1 resample.
     """
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
+    check_level(level)
     if num_resamples < 1:
         raise ValueError(f"num_resamples must be >= 1, got {num_resamples}")
-    values = summary(logits, labels, num_bins, from_logits)
-    features, is_gap, score = _linear(logits, labels, num_bins, from_logits)
-    n, rng = features.shape[0], np.random.default_rng(seed)
-    observed = np.asarray(features.mean(axis=0))  # [1, F]
+    predictions = predictions_of(logits, labels, num_bins, from_logits)
+    values = {name: score.of(predictions) for name, score in SCORES.items()}
+    held_out = predictions["held_out"]()
+    del predictions  # a copy of the logits
+    means, is_gap, score = _linear(logits, labels, num_bins, from_logits, held_out)
+    n, rng = len(labels), np.random.default_rng(seed)
+    observed = means(np.ones((1, n)))  # [1, F]
     gaps = np.where(is_gap, observed, 0.0)
     resampled: dict[str, list[list[np.ndarray]]] = {name: [[] for _ in MULTIPLES] for name in values}
     rows = max(1, CHUNK // n)
-    for begin in range(0, num_resamples, rows):
+    for begin in progress(range(0, num_resamples, rows)):
         size = min(rows, num_resamples - begin)
         drawn = rng.integers(0, n, (size, n)) + n * np.arange(size)[:, None]
         weight = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)  # [R, N] how often each was drawn
-        mean = (features.T @ weight.T.astype(np.float64)).T / n
+        mean = means(weight.astype(np.float64))
         for i, multiple in enumerate(MULTIPLES):
             for name, found in score(mean + (multiple - 1) * gaps).items():
                 resampled[name][i].append(found)
@@ -140,19 +145,37 @@ def _reaches(value: float, quantiles: np.ndarray, truth: np.ndarray) -> float:
     return float(np.interp(value, quantiles[i - 1 : i + 1], truth[i - 1 : i + 1]) if i else truth[0])
 
 
-def _linear(logits, labels, num_bins: int, from_logits: bool):
-    """Features [N, F] whose means decide every score, which of them are gaps, and the scores of means [R, F]."""
+def _linear(logits, labels, num_bins: int, from_logits: bool, held_out: Losses):
+    """Means [R, F] of F features by weights [R, N], which features are gaps, and all scores of such means.
+
+    Where classes are many, nearly all samples lie in a class's lowest bin. Its gap is that of all bins, a product of
+    dense matrices, less those of the others, which are sparse.
+    """
     confidence, correct = top_label(logits, labels, from_logits)
     scores = as_scores(logits, from_logits).cpu()
     n, k = scores.shape
     own = as_labels(labels, n, k).cpu()
-    probability = softmax(scores) if from_logits else scores
-    log_own = (torch.log_softmax(scores, dim=1) if from_logits else scores.log()).gather(1, own[:, None])[:, 0]
-    hot = torch.zeros(n, k, dtype=torch.float64, device="cpu").scatter(1, own[:, None], 1.0)
-    held_out = losses(scores, own, from_logits=from_logits)
+    log_own = np.empty(n)
+    class_gap = np.empty((n, k))  # probability less 1 for the own class
+    above: list[tuple[np.ndarray, ...]] = []  # rows, features and gaps, but those of lowest bins
+    rows = max(1, BLOCK // k, num_bins)
+    for begin in range(0, n, rows):
+        some = scores[begin : begin + rows]
+        mine = own[begin : begin + rows, None]
+        probability = softmax(some) if from_logits else some
+        log_own[begin : begin + rows] = (torch.log_softmax(some, dim=1) if from_logits else some.log()).gather(1, mine)[
+            :, 0
+        ]
+        index = equal_width_index(probability.numpy(), num_bins)
+        gap = class_gap[begin : begin + rows]
+        gap[...] = probability.numpy()
+        gap[np.arange(len(gap)), mine[:, 0].numpy()] -= 1
+        row, column = np.nonzero(index)
+        above.append((begin + row, num_bins * column + index[row, column], gap[row, column]))
+    square = torch.linalg.vecdot(torch.from_numpy(class_gap), torch.from_numpy(class_gap)).numpy()
     parts = [held_out.nll - held_out.nll_after, held_out.nll_after]
     parts += [held_out.brier - held_out.brier_after, held_out.brier_after]
-    plain = np.stack([~correct, -log_own.numpy(), (probability - hot).square().sum(dim=1).numpy(), *parts], axis=1)
+    plain = np.stack([~correct, -log_own, square, *parts], axis=1)
 
     equal_width, equal_mass = equal_width_edges(num_bins), equal_mass_edges(confidence, num_bins)
     edges = {
@@ -163,31 +186,38 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
     }
     blocks, places, at = [sparse.csr_matrix(plain)], {"plain": slice(0, len(PLAIN))}, len(PLAIN)
 
-    def add(name: str, columns: np.ndarray, content: np.ndarray, width: int) -> None:
-        """A block of `width` features with content[i, j] in column columns[i, j] of row i."""
+    def add(name: str, columns: np.ndarray, content: np.ndarray, width: int, rows: np.ndarray | None = None) -> None:
+        """A block of `width` features with content[i] in column columns[i] of row rows[i], else i."""
         nonlocal at
-        rows = np.repeat(np.arange(n), columns.shape[1])
-        blocks.append(sparse.csr_matrix((content.ravel(), (rows, columns.ravel())), shape=(n, width)))
+        rows = np.arange(n) if rows is None else rows
+        blocks.append(sparse.csr_matrix((content, (rows, columns)), shape=(n, width)))
         places[name] = slice(at, at + width)
         at += width
 
-    gap = (confidence - correct)[:, None]
     for name, edge in edges.items():
-        add(name, bin_index(confidence, edge)[:, None], gap, len(edge) - 1)
-    index = bin_index(confidence, equal_mass)[:, None]
-    for name, content in (("count", np.ones((n, 1))), ("correct", correct[:, None].astype(np.float64))):
+        add(name, bin_index(confidence, edge), confidence - correct, len(edge) - 1)
+    index = bin_index(confidence, equal_mass)
+    for name, content in (("count", np.ones(n)), ("correct", correct.astype(np.float64))):
         add(name, index, content, num_bins)
-    add("count_ew", bin_index(confidence, equal_width)[:, None], np.ones((n, 1)), num_bins)
-    of_class = bin_index(probability.numpy(), equal_width) + num_bins * np.arange(k)
-    add("classwise_ece", of_class, (probability - hot).numpy(), k * num_bins)
+    add("count_ew", bin_index(confidence, equal_width), np.ones(n), num_bins)
+    rows, columns, content = (np.concatenate(parts) for parts in zip(*above, strict=True))
+    add("classwise_ece", columns, content, k * num_bins, rows)
+    features = sparse.hstack(blocks, format="csr").T
 
     is_gap = np.zeros(at, dtype=bool)
     for name in (*edges, "classwise_ece"):
         is_gap[places[name]] = True
 
+    def means(weight: np.ndarray) -> np.ndarray:
+        mean = (features @ weight.T).T / n
+        by_class = mean[:, places["classwise_ece"]].reshape(-1, k, num_bins)
+        by_class[:, :, 0] = weight @ class_gap / n - by_class.sum(axis=2)
+        mean[:, places["classwise_ece"]] = by_class.reshape(len(weight), -1)
+        return mean
+
     def score(mean: np.ndarray, debias: bool = True) -> dict[str, np.ndarray]:
         part = {name: mean[:, place] for name, place in places.items()}
-        found = dict(zip(PLAIN, part["plain"].T, strict=True))
+        found = dict(zip(PLAIN, part["plain"].T.copy(), strict=True))  # a view would keep all of `mean`
         found |= {name: np.abs(part[name]).sum(axis=1) for name in (*edges, "classwise_ece")}
         found["classwise_ece"] /= k
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -198,4 +228,4 @@ def _linear(logits, labels, num_bins: int, from_logits: bool):
         found["ece_debias"] = np.sqrt(np.where(count > 1.5, square, 0).sum(axis=1).clip(min=0))
         return found
 
-    return sparse.hstack(blocks, format="csr"), is_gap, score
+    return means, is_gap, score

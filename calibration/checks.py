@@ -21,6 +21,13 @@ def check_num_bins(num_bins: int) -> int:
     return int(num_bins)
 
 
+def check_level(level: float) -> float:
+    """Return the share of intervals that should hold the truth, or refuse it unless it lies in (0, 1)."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level}")
+    return level
+
+
 def as_array(values) -> np.ndarray:
     """A NumPy array of a tensor (any device, also one that needs a gradient), array or list."""
     if isinstance(values, torch.Tensor):

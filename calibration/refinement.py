@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from calibration.checks import as_labels, as_scores
-from calibration.confidence import softmax
+from calibration.confidence import CHUNK_BYTES, softmax
 from calibration.search import best_temperature
 
 FOLDS = 5
@@ -99,8 +99,13 @@ def losses(scores: torch.Tensor, labels: torch.Tensor, folds: int = FOLDS, from_
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # a temperature at a bound is as good as another
             temperature[~rest] = best_temperature(logits[rest], labels[rest], "nll")
-    before, after = (_losses(z, labels) for z in (logits, logits / temperature[:, None]))
-    return Losses(before[0], after[0], before[1], after[1])
+    nll, brier = (np.empty((2, n)) for _ in range(2))  # before and after
+    rows = max(1, CHUNK_BYTES // (8 * logits.shape[1]))
+    for begin in range(0, n, rows):
+        part, own = logits[begin : begin + rows], labels[begin : begin + rows]
+        for i, z in enumerate((part, part / temperature[begin : begin + rows, None])):
+            nll[i, begin : begin + rows], brier[i, begin : begin + rows] = _losses(z, own)
+    return Losses(nll[0], nll[1], brier[0], brier[1])
 
 
 def _losses(logits: torch.Tensor, labels: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:

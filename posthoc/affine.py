@@ -18,6 +18,7 @@ from posthoc.base import Calibrator, telling
 MAX_STEPS = 3000
 MIN_STEPS = 50
 WORK = 1e9  # steps x samples x classes, about a minute of one core: all 3,000 steps up to 5,000 x 66
+PART = 2**17  # elements worked on at a time
 NO_CHANCE = math.log(1e-12)  # what the map is given in place of the -inf of a class that a sample cannot have
 
 
@@ -74,13 +75,20 @@ class AffineCalibrator(Calibrator):
             self.weight_, self.bias_, self.finished_ = start.numpy(), np.zeros(features.shape[1]), True
             return self
 
-        mapped = self._map(features)
+        rows = max(1, PART // features.shape[1])
+        parts = [
+            (self._map(some), own) for some, own in zip(features.split(rows), labels.split(rows), strict=True)
+        ]  # each stays in a core's cache
 
         def loss(x: np.ndarray) -> tuple[float, np.ndarray]:
             x = torch.from_numpy(x).requires_grad_()
-            weight, bias = x[:size].view_as(start), x[size:]
-            value = F.cross_entropy(mapped(weight, bias), labels) + self.l2 * self.penalty(weight)
-            return value.item(), torch.autograd.grad(value, x)[0].numpy()
+            value = self.l2 * self.penalty(x[:size].view_as(start))
+            (slope,), value = torch.autograd.grad(value, x), value.item()
+            for mapped, own in parts:
+                some = F.cross_entropy(mapped(x[:size].view_as(start), x[size:]), own, reduction="sum") / len(labels)
+                slope += torch.autograd.grad(some, x)[0]
+                value += some.item()
+            return value, slope.numpy()
 
         x = torch.cat([start.flatten(), torch.zeros(features.shape[1], dtype=torch.float64, device="cpu")]).numpy()
         steps = self.max_steps(*features.shape)

@@ -26,6 +26,16 @@ def is_table(path: Path) -> bool:
     return name.removesuffix(".gz").endswith(SUFFIXES)
 
 
+def has_label(path: Path) -> bool:
+    """Whether the first line of a table names a column `label`; also where there is none, or it cannot be read."""
+    try:
+        with (gzip.open if path.name.lower().endswith(".gz") else open)(path, "rb") as file:
+            head = file.readline(2**20).decode("utf-8-sig")
+    except (OSError, EOFError, ValueError):
+        return True
+    return not head.strip() or LABEL in (name.strip().strip("\"'") for name in re.split(r"[,;\t]", head))
+
+
 def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Scores [N, K] float64 and labels [N] of a table with commas, semicolons or tabs and a first line of names.
 

@@ -25,7 +25,7 @@ class Predictions(NamedTuple):
     labels: np.ndarray
 
 
-def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions | None:
+def read(path: Path, part: str = "", probabilities: bool = False, binary: bool = False) -> Predictions | None:
     """Read predictions.
 
     Args:
@@ -34,6 +34,7 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
             column is the score of the second of two classes.
         part: "val" or "test": which part of an .npz that holds several; "" for the one without a name.
         probabilities: the scores are probabilities, not logits.
+        binary: they must be a single column.
 
     Returns:
         The predictions; None where a named part is not in the file. Warns of columns that are left out, and of what
@@ -50,7 +51,7 @@ def read(path: Path, part: str = "", probabilities: bool = False) -> Predictions
             found = _read_npz(path, part, probabilities)
         if found is None:
             return None
-        scores = as_scores(_two_columns(found[0], probabilities), from_logits=not probabilities)
+        scores = as_scores(_two_columns(found[0], probabilities, binary), from_logits=not probabilities)
         labels = as_labels(found[1], *scores.shape)
         return Predictions(scores.numpy(), labels.numpy())
     except DAMAGED_NPZ as error:
@@ -87,10 +88,15 @@ def _read_npz(path: Path, part: str, probabilities: bool) -> tuple[np.ndarray, n
             ) from None
 
 
-def _two_columns(scores: np.ndarray, probabilities: bool) -> np.ndarray:
-    """Scores of one column, [N] or [N, 1], as the two of a binary model; others as they are."""
-    if scores.ndim not in (1, 2) or scores.shape[1:] not in ((), (1,)) or scores.dtype.kind != "f":
+def _two_columns(scores: np.ndarray, probabilities: bool, binary: bool) -> np.ndarray:
+    """Scores of one column, [N] or [N, 1], as the two of a binary model; others as they are, or refused if `binary`."""
+    kind = "probabilities" if probabilities else "logits"
+    is_one = scores.ndim in (1, 2) and scores.shape[1:] in ((), (1,))
+    if binary and not is_one:
+        raise ValueError(f"a binary model has one column of {kind}, [N] or [N, 1], got shape {scores.shape}")
+    if not is_one or scores.dtype.kind != "f":
         return scores
     own = scores.reshape(-1)
-    warnings.warn(f"one column of {'probabilities' if probabilities else 'logits'}: taken as those of class 1 of two")
+    meaning = "p means [1 - p, p]" if probabilities else "z means [0, z]"
+    warnings.warn(f"one column of {kind}: taken as those of class 1 of two, {meaning}")
     return np.stack([1 - own if probabilities else np.zeros_like(own), own], axis=1)

@@ -1,10 +1,19 @@
 """Bootstrap intervals: the resampled scores are the scores, and intervals hold the truth as often as they say."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from calibration import bootstrap, summary
 from calibration.bootstrap import Interval, _linear
+from calibration.scores import predictions_of
+
+
+def linear(logits, labels, from_logits=True):
+    """What `bootstrap` makes of predictions."""
+    held_out = predictions_of(logits, labels, 15, from_logits)["held_out"]()
+    return _linear(logits, labels, 15, from_logits, held_out)
 
 
 def predictions(n, over=0.0, k=4, seed=0):
@@ -22,21 +31,21 @@ def predictions(n, over=0.0, k=4, seed=0):
 def test_a_resample_of_everything_once_gives_the_scores():
     rng = np.random.default_rng(1)
     logits, labels = 2 * rng.normal(size=(300, 5)), rng.integers(0, 5, 300)
-    features, _, score = _linear(logits, labels, 15, True)
-    found = score(np.asarray(features.mean(axis=0)))
+    means, _, score = linear(logits, labels)
+    found = score(means(np.ones((1, 300))))
     scores = summary(logits, labels)
     del scores["smooth_ece"]  # no means of features give it
     assert {name: value.item() for name, value in found.items()} == pytest.approx(scores, abs=1e-12)
 
 
-@pytest.mark.parametrize("name", ["error", "ece_ew", "nll", "brier", "mce"])
+@pytest.mark.parametrize("name", ["error", "ece_ew", "nll", "brier", "mce", "classwise_ece"])
 def test_a_weighted_resample_equals_the_samples_written_out(name):
     # equal-width bins do not move with the sample, so these scores can be compared on the resample itself
     probability, labels = predictions(200, over=0.1)
-    features, _, score = _linear(probability, labels, 15, False)
+    means, _, score = linear(probability, labels, from_logits=False)
     drawn = np.random.default_rng(0).integers(0, 200, 200)
-    weight = np.bincount(drawn, minlength=200)
-    found = score((features.T @ weight)[None] / 200)
+    weight = np.bincount(drawn, minlength=200).astype(np.float64)
+    found = score(means(weight[None]))
     assert found[name].item() == pytest.approx(summary(probability[drawn], labels[drawn], from_logits=False)[name])
 
 
@@ -138,3 +147,25 @@ def test_an_infinite_score_has_no_interval_but_itself():
     found = bootstrap(probability, labels, num_resamples=10, from_logits=False)
     assert found["nll"] == Interval(np.inf, np.inf, np.inf)
     assert 0 <= found["error"].low <= found["error"].high <= 1
+
+
+def test_groups_of_resamples_are_counted(monkeypatch):
+    groups = []
+
+    def counted(some):
+        for group in some:
+            groups.append(group)
+            yield group
+
+    monkeypatch.setattr(sys.modules["calibration.bootstrap"], "CHUNK", 10 * 50)
+    logits, labels = scaled(50, 1.0, seed=0)
+    intervals = bootstrap(logits, labels, num_resamples=35, progress=counted)
+    assert groups == [0, 10, 20, 30]
+    assert str(intervals) == str(bootstrap(logits, labels, num_resamples=35))
+
+
+def test_scores_of_resamples_keep_no_means_alive():
+    logits, labels = scaled(50, 1.0, seed=0)
+    means, _, score = linear(logits, labels)
+    mean = means(np.ones((3, 50)))
+    assert not [name for name, found in score(mean).items() if np.shares_memory(found, mean)]

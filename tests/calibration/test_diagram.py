@@ -2,7 +2,15 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 
-from calibration import bin_stats, ece_em, ece_ew, equal_width_edges, reliability_diagram
+from calibration import (
+    bin_stats,
+    bootstrap_accuracy,
+    consistency_band,
+    ece_em,
+    ece_ew,
+    equal_width_edges,
+    reliability_diagram,
+)
 from tests.support.predictions import random_predictions
 
 mpl.use("Agg")
@@ -83,6 +91,60 @@ def test_constant_predictor_is_visible(confidence):
     assert drawn[0].get_height() == pytest.approx(7 / 10)
 
 
+def boxes(ax):
+    """Lower and upper ends of the consistency band's boxes."""
+    (band,) = (drawn for drawn in ax.collections if "band" in drawn.get_label())
+    return np.array([path.get_extents().intervaly for path in band.get_paths()])
+
+
+def test_band_and_intervals_are_those_of_the_functions():
+    confidence, correct = random_predictions(200, seed=1)
+    ax = reliability_diagram(confidence, correct, num_bins=5, level=0.9)
+    edges = equal_width_edges(5)
+    np.testing.assert_allclose(boxes(ax), np.transpose(consistency_band(confidence, edges, 0.9)))
+    (lines,) = (drawn for drawn in ax.collections if drawn.get_label() == "90 % bootstrap interval")
+    shown = np.array([segment[:, 1] for segment in lines.get_segments()])
+    np.testing.assert_allclose(shown, np.transpose(bootstrap_accuracy(bin_stats(confidence, correct, edges), 0.9)))
+
+
+def test_ready_statistics_have_no_band_and_no_level_leaves_intervals_out():
+    stats = bin_stats(CONFIDENCE, CORRECT, equal_width_edges(5))
+    labels = reliability_diagram(stats).get_legend_handles_labels()[1]
+    assert [label for label in labels if "%" in label] == ["95 % bootstrap interval"]
+    labels = reliability_diagram(CONFIDENCE, CORRECT, level=None).get_legend_handles_labels()[1]
+    assert not [label for label in labels if "%" in label]
+
+
+def test_counts_are_below_the_diagram_and_as_wide():
+    ax = reliability_diagram(CONFIDENCE, CORRECT, num_bins=5)
+    main, counts = ax.figure.axes
+    assert main is ax
+    assert [bar.get_height() for bar in counts.patches] == [1, 2, 3]
+    ax.figure.canvas.draw()
+    above, below = main.get_position(), counts.get_position()
+    assert below.y1 < above.y0
+    assert (below.x0, below.x1) == pytest.approx((above.x0, above.x1))
+    assert counts.get_xlabel() == "confidence"
+
+
+def test_given_axes_alone_are_drawn_on():
+    figure, (ax, counts) = plt.subplots(1, 2)
+    reliability_diagram(CONFIDENCE, CORRECT, num_bins=5, ax=ax)
+    assert figure.axes == [ax, counts]
+    assert not counts.has_data()
+    reliability_diagram(CONFIDENCE, CORRECT, num_bins=5, ax=ax, counts_ax=counts)
+    assert len(counts.patches) == 3
+
+
+@pytest.mark.parametrize(("confidence", "correct"), [([1.0] * 8, [True] * 8), ([0.3], [False]), ([1.0], [False])])
+@pytest.mark.parametrize("binning", ["ew", "em"])
+def test_one_sample_and_confidences_of_1_are_drawn(confidence, correct, binning):
+    ax = reliability_diagram(confidence, correct, binning=binning)
+    assert len(bars(ax)) == 1
+    assert len(boxes(ax)) == 1
+    ax.figure.canvas.draw()
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="confidence"):
         reliability_diagram([0.5, np.nan], [True, False])
@@ -92,3 +154,5 @@ def test_bad_input():
         reliability_diagram(CONFIDENCE, CORRECT, num_bins=0)
     with pytest.raises(ValueError, match="correct"):
         reliability_diagram(CONFIDENCE)
+    with pytest.raises(ValueError, match="level"):
+        reliability_diagram(CONFIDENCE, CORRECT, level=95)

@@ -218,9 +218,13 @@ def test_reliability_shows_the_scaled_predictions(runs):
     run = Run("demo", "digits", "resnet8", "ce")
     add_predictions(runs, run, 0)
     axes = draw("reliability", runs).axes
-    before, after = axes[0], axes[6]
+    before, counts, after = axes[0], axes[6], axes[12]
     assert "T 1.5" in after.get_title(loc="left")
     assert len(before.patches) > 5
+    drawn = before.get_legend_handles_labels()[1]
+    assert {"95 % consistency band", "95 % bootstrap interval"} <= set(drawn)
+    assert sum(bar.get_height() for bar in counts.patches) == 400
+    assert counts.get_ylabel() == "samples"
     assert before.get_title(loc="left").startswith("ResNet-8 on Digits (8x8, noisy)\nCE\nECE ")
 
 

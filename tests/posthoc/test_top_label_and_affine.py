@@ -164,3 +164,13 @@ def test_a_search_of_long_steps_has_a_limit_and_says_whether_it_came_to_its_end(
     monkeypatch.setattr(affine, "MAX_STEPS", 2)
     with pytest.warns(RuntimeWarning, match=f"{make.__name__} stopped short of its optimum after 2 steps"):
         assert not calibrator.fit(logits, labels).finished_
+
+
+@pytest.mark.parametrize("calibrator", [VectorScaling, DirichletCalibration])
+def test_parts_of_the_samples_give_the_fit_of_the_whole(calibrator, monkeypatch):
+    logits, labels = planted(2.0, 301, 5, seed=1)
+    logits[::7, 4] = -np.inf
+    whole = calibrator().fit(logits, labels)
+    monkeypatch.setattr(affine, "PART", 5 * 100)  # three parts, and one of a single sample
+    parts = calibrator().fit(logits, labels)
+    assert parts.predict_proba(logits) == pytest.approx(whole.predict_proba(logits), abs=SEARCHED)

@@ -196,10 +196,17 @@ COMMANDS = {
     "ood: a run that is not there": (ood.main, (*NAMES, "--runs", "{tmp}"), "no finished run"),
     "ood: an unknown set": (ood.main, (*NAMES, "--runs", "{tmp}", "--ood", "moon"), "moon"),
     "audit: no file": (audit.main, ("{tmp}/none.npz",), "cannot read .*none.npz"),
-    "audit: a folder": (audit.main, ("{tmp}",), "cannot read"),
+    "audit: an empty folder": (audit.main, ("{tmp}/folder",), "there are no predictions in this folder"),
     "audit: no archive": (audit.main, ("{tmp}/file",), "file"),
     "audit: an empty file": (audit.main, ("{tmp}/empty.npz",), r"empty\.npz"),
     "audit: a truncated file": (audit.main, ("{tmp}/cut.npz",), r"cut\.npz"),
+    "audit: --val with two": (
+        audit.main,
+        ("{tmp}/good.npz", "{tmp}/cut.npz", "--val", "{tmp}/good.npz"),
+        "--val goes with one",
+    ),
+    "audit: over its input": (audit.main, ("{tmp}/good.npz", "--out", "{tmp}/good.npz"), "would overwrite"),
+    "audit: no single column": (audit.main, ("{tmp}/good.npz", "--binary"), r"good\.npz: .*one column of logits"),
     "audit: a single array": (audit.main, ("{tmp}/array.npy",), "got a single array"),
     "audit: NaN": (audit.main, ("{tmp}/nan.npz",), r"nan\.npz: logits must be finite.*row 7"),
     "audit: labels beyond": (audit.main, ("{tmp}/labels.npz",), r"labels\.npz: labels must lie in"),
@@ -229,6 +236,7 @@ def written(tmp_path):
     np.save(tmp_path / "array.npy", Z)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "good.npz").read_bytes()[:300])
     (tmp_path / "file").write_text("a file")
+    (tmp_path / "folder").mkdir()
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "nolabel.csv").write_text("a,b\n1,2\n")
