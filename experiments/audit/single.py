@@ -111,17 +111,20 @@ def report(options) -> None:
     header, rows = ["score", "value", "95 % interval"], score_rows(intervals)
     print("\nScores")
     tables = [("Scores", header, page.print_table(header, rows))]
-    pictures = {"as given": page.picture(*top_label(*test), options.num_bins)} if out else {}
+    pictures, warned = {"as given": page.picture(*top_label(*test), options.num_bins)} if out else {}, []
     if val:
         print("\nPost-hoc calibration")
         bar = tqdm(calibrator_rows(names, val, test, options.num_bins), total=len(names) + 1, leave=False, disable=None)
         width = max(len(CALIBRATORS[name].label) for name in names) + len(", T = 10.00")
         tables.append(("Post-hoc calibration", HEADER, page.print_table(HEADER, bar, width)))
         if out:
-            scaling = build("ts-nll").fit(*val)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", RuntimeWarning)
+                scaling = build("ts-nll").fit(*val)
             name = f"after temperature scaling by NLL, T = {scaling.temperature_:.2f}"
             pictures[name] = page.picture(*scaling.top_label(*test), options.num_bins)
-    explained = _explained(tables)
+            warned = [str(warning.message) for warning in caught]  # of a temperature at a bound
+    explained = _explained(tables) + warned
     print("".join(f"{note}\n" for note in explained), end="")
     if out:
         title = f"Calibration of {path.name}"

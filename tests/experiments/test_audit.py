@@ -195,6 +195,15 @@ def test_the_nll_after_a_calibrator_is_that_of_its_logits(tmp_path, capsys):
     assert row(out, "TS (ECE_EM), T = 1.00")[-1] == "100.0000"
 
 
+def test_a_temperature_at_a_bound_is_a_line_of_the_report(tmp_path, capsys, recwarn):
+    logits, labels = planted(1.0, 100, 3, seed=0)
+    right = saved(tmp_path / "v.npz", logits, logits.argmax(1))  # the colder the better
+    out = run(capsys, saved(tmp_path / "t.npz", logits, labels), "--val", right, "--out", str(tmp_path / "p.html"))
+    assert "lies at a bound of the search" in out
+    assert "lies at a bound of the search" in (tmp_path / "p.html").read_text()
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+
+
 def test_infinite_nll_is_explained(tmp_path, capsys):
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 4, 200)
