@@ -142,8 +142,24 @@ def how_to_train(collection: Collection) -> str:
     lines = [f"{len(collection.missing)} runs are missing. To train them:"]
     for (dataset, model), methods in pairs.items():
         command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
-        what = "; ".join(f"{method} seed {','.join(map(str, seeds))}" for method, seeds in methods.items())
+        what = _lacking(methods)
         if hours := SCALES[collection.scale].core_hours.get((dataset, model)):
             what += f"; about {hours * sum(map(len, methods.values())):.1f} core-hours"
         lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
     return "\n".join(lines)
+
+
+def _lacking(methods: dict[str, list[int]]) -> str:
+    """Which seeds of which methods, those of equal seeds together: "ce, ls: seeds 0 to 4; adafocal: seed 3"."""
+    of_seeds: dict[tuple[int, ...], list[str]] = {}
+    for method, seeds in methods.items():
+        of_seeds.setdefault(tuple(seeds), []).append(method)
+    return "; ".join(f"{', '.join(names)}: {_seeds(seeds)}" for seeds, names in of_seeds.items())
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    if len(seeds) > 2 and seeds == tuple(range(seeds[0], seeds[-1] + 1)):
+        return f"seeds {seeds[0]} to {seeds[-1]}"
+    return f"seeds {', '.join(map(str, seeds))}"

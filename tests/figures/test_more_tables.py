@@ -110,7 +110,7 @@ def test_a_missing_run_of_a_small_net_says_how_long_it_takes(tmp_path, monkeypat
     monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "none")
     hint = how_to_train(collect("fig1", "small", tmp_path))
     hours = 5 * SCALES["small"].core_hours["cifar10", "resnet8"]
-    assert f"flsd53 seed 0; about {hours:.1f} core-hours" in hint
+    assert f"flsd53: seed 0; about {hours:.1f} core-hours" in hint
     assert "core-hours" not in how_to_train(collect("fig1", "paper", tmp_path))
 
 
@@ -184,3 +184,10 @@ def test_error_bars_are_the_means_and_deviations(runs, tmp_path):
     assert (tmp_path / "error_bars.pdf").read_bytes() == first
     assert (tmp_path / "error_bars.png").stat().st_size > 5000
     assert after.get_ylabel() == "ECE_EW (%)"
+
+
+def test_methods_that_lack_the_same_seeds_are_named_together():
+    from figures.collect import _lacking
+
+    lacking = {"ce": [0, 1, 2], "ls": [0, 1, 2], "adafocal": [3], "fl3": [0, 2]}
+    assert _lacking(lacking) == "ce, ls: seeds 0 to 2; adafocal: seed 3; fl3: seeds 0, 2"
