@@ -21,6 +21,7 @@ class Facts:
         mean: of the pixels in [0, 1], one number a channel; () for texts.
         std: likewise.
         ood: the out-of-distribution sets that a table compares it with.
+        images: how many its publishers' training and held-out parts have; () where its loader checks that itself.
     """
 
     label: str
@@ -30,6 +31,7 @@ class Facts:
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
     ood: tuple[str, ...] = ()
+    images: tuple[int, ...] = ()
 
     @property
     def in_channels(self) -> int:
@@ -41,10 +43,10 @@ FACTS: dict[str, Facts] = {
     "digits": Facts(
         "Digits (8x8, noisy)", "digits", 10, 8, (0.305,), (0.376,), ("photos", "noise")
     ),  # mean and std of the 1,797 clean images
-    "cifar10": Facts("CIFAR-10", "cifar", 10, 32, **_CIFAR, ood=("svhn", "cifar10-c")),
-    "cifar100": Facts("CIFAR-100", "cifar", 100, 32, **_CIFAR),
-    "tiny-imagenet": Facts("Tiny-ImageNet", "tiny-imagenet", 200, 64, **_IMAGENET),
-    "imagenet": Facts("ImageNet", "imagenet", 1000, 224, **_IMAGENET),
+    "cifar10": Facts("CIFAR-10", "cifar", 10, 32, **_CIFAR, ood=("svhn", "cifar10-c"), images=(50_000, 10_000)),
+    "cifar100": Facts("CIFAR-100", "cifar", 100, 32, **_CIFAR, images=(50_000, 10_000)),
+    "tiny-imagenet": Facts("Tiny-ImageNet", "tiny-imagenet", 200, 64, **_IMAGENET, images=(100_000, 10_000)),
+    "imagenet": Facts("ImageNet", "imagenet", 1000, 224, **_IMAGENET, images=(1_281_167, 50_000)),
     "newsgroups": Facts("20 Newsgroups", "text", 20),
     "newsgroups-bydate": Facts("20 Newsgroups (by date)", "text", 20),
     "topics": Facts("Topics (synthetic texts)", "topics", 20),

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from data.errors import DataError
+from data.facts import FACTS
 from data.files.cache import cached
 from data.files.pixels import as_mode, why_not
 from data.files.tree import Tree
@@ -49,6 +51,13 @@ def class_folders(tree: Tree, parts: tuple[str, ...], num_classes: int | None = 
         expected = num_classes or "at least one"
         raise DataError(f"expected {expected} class folders in {first}/ of {tree.where}, found {len(names)}")
     return tuple(names)
+
+
+def tell_if_incomplete(name: str, where: str, training: int, held_out: int) -> None:
+    """Warn where a dataset has other numbers of images than its publishers'; an excerpt may be meant."""
+    for what, found, expected in zip(("training", "held-out"), (training, held_out), FACTS[name].images, strict=True):
+        if found != expected:
+            warnings.warn(f"{where} holds {found:,} {what} images, {FACTS[name].label} has {expected:,}: an excerpt?")
 
 
 def list_images(tree: Tree, part: str, classes: tuple[str, ...], below: tuple[str, ...] = ("",)) -> Listing:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from data.errors import DataError, fetch_command
 from data.facts import FACTS
-from data.files.image_folder import class_folders, list_images, read_images
+from data.files.image_folder import class_folders, list_images, read_images, tell_if_incomplete
 from data.files.tree import FolderTree, Tree, ZipTree
 from data.sets import official_cifar
 from data.splits.arrays import ArraySplit
@@ -105,6 +105,7 @@ def _is_the_other(root: Path, name: str) -> bool:
 def _read_tree(tree: Tree, root: Path, name: str, num_classes: int) -> tuple[dict, tuple[str, ...]]:
     classes = class_folders(tree, PARTS, num_classes)
     listings = {part: list_images(tree, part, classes) for part in PARTS}
+    tell_if_incomplete(name, tree.where, *(len(listings[part].labels) for part in PARTS))
     arrays = read_images(tree, listings, size=32, root=root, name=name)
     parts = {part: (torch.from_numpy(arrays[part]), torch.tensor(listings[part].labels)) for part in PARTS}
     return parts, classes

@@ -7,6 +7,7 @@ import torch
 
 from data import facts
 from data.errors import DataError
+from data.files.image_folder import tell_if_incomplete
 from data.splits.holdout import uniform
 from data.splits.lazy import LazySplit
 from data.splits.split import Splits
@@ -65,6 +66,7 @@ def load(
     settings = {"mean": FACTS.mean, "std": FACTS.std, "crop_size": crop_size, "resize": resize, "workers": workers}
     paths, labels = _list(folder / "train", classes)
     held_out_paths, held_out_labels = _list(folder / "val", classes)
+    tell_if_incomplete("imagenet", str(folder), len(labels), len(held_out_labels))
     val, test = uniform(len(held_out_labels), len(held_out_labels) // 2, seed)
 
     def held_out(index: torch.Tensor) -> LazySplit:

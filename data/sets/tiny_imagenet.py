@@ -7,7 +7,7 @@ import torch
 from data.errors import DataError, fetch_command
 from data.facts import FACTS
 from data.files.download import fetch
-from data.files.image_folder import Listing, list_images, read_images
+from data.files.image_folder import Listing, list_images, read_images, tell_if_incomplete
 from data.files.tree import FolderTree, Tree, ZipTree
 from data.splits.arrays import ArraySplit
 from data.splits.split import Splits
@@ -54,6 +54,7 @@ def load(
             "train": list_images(tree, "train", classes, below=PLACES),
             "test": _list_val(tree, classes),
         }
+        tell_if_incomplete("tiny-imagenet", tree.where, *(len(listing.labels) for listing in listings.values()))
         arrays = read_images(tree, listings, size=FACTS["tiny-imagenet"].size, root=root, name="tiny-imagenet")
     images = torch.from_numpy(arrays["train"])
     labels = torch.tensor(listings["train"].labels)

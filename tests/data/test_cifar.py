@@ -228,6 +228,7 @@ def test_nothing_there(tmp_path):
 def test_no_warning_in_ordinary_use(cifar_root):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".* an excerpt")
         fingerprints(cifar_root)
 
 
@@ -239,3 +240,12 @@ def test_the_split_is_that_of_the_code_behind_the_papers_numbers():
     train, val = uniform(50000, 5000, seed=1)
     assert val.tolist() == sorted(indices[:5000])
     assert train.tolist() == sorted(indices[5000:])
+
+
+def test_an_excerpt_is_told(cifar_root):
+    with pytest.warns(UserWarning, match="an excerpt") as caught:
+        load("cifar10", root=cifar_root, val_size=6)
+    assert [str(warning.message) for warning in caught] == [
+        f"{cifar_root} holds 30 training images, CIFAR-10 has 50,000: an excerpt?",
+        f"{cifar_root} holds 20 held-out images, CIFAR-10 has 10,000: an excerpt?",
+    ]
