@@ -43,7 +43,9 @@ def test_gamma_zero_is_cross_entropy_bit_for_bit(loss, dtype, scale):
     assert torch.equal(ours, theirs)
     (ours_grad,) = torch.autograd.grad(ours.sum(), logits)
     (theirs_grad,) = torch.autograd.grad(theirs.sum(), logits)
-    torch.testing.assert_close(ours_grad, theirs_grad, rtol=1e-6, atol=1e-12)
+    # p, and p - 1 of the own class: either side's exponential is off by an ulp or two of p <= 1
+    eps = torch.finfo(dtype).eps
+    torch.testing.assert_close(ours_grad, theirs_grad, rtol=4 * eps, atol=4 * eps)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
