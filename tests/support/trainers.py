@@ -83,3 +83,28 @@ def by_hand(updates: list[tuple[Tensor, Tensor]]) -> AdaFocalLoss:
     for logits, labels in updates:
         loss.update(logits, labels)
     return loss
+
+
+ROUNDING = 1e-3  # of gammas and logits after a few steps in float32; another order of samples moves them further
+
+
+def updated_as_by_hand(theirs) -> None:
+    """Assert that a trainer's loss is, bit for bit, what `update` makes of the logits that the trainer predicted."""
+    loss = by_hand(theirs.updates)
+    assert torch.equal(theirs.loss.gammas, loss.gammas)
+    assert torch.equal(theirs.loss.edges, loss.edges)
+    assert len(loss.gammas.unique()) > 1
+
+
+def updated_with_all(val, theirs) -> None:
+    """Assert that every update saw the whole validation set, in its order."""
+    for logits, labels in theirs.updates:
+        assert logits.shape == (101, 20)
+        assert torch.equal(labels, val.labels)
+
+
+def ended_as_our_own(ours, theirs) -> None:
+    """Assert that a trainer came to the logits and gammas of our own loop."""
+    last, _ = theirs.updates[-1]
+    assert torch.allclose(last, ours.val_logits, atol=ROUNDING)
+    assert torch.allclose(theirs.loss.gammas, ours.loss.gammas, atol=ROUNDING)

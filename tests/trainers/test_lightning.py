@@ -8,7 +8,18 @@ import torch
 from torch.utils.data import DataLoader
 
 from experiments.training.optimizer import build_optimizer
-from tests.support.trainers import BATCH, EPOCHS, Order, by_hand, keep_updates, own_loop, padded, snippet
+from tests.support.trainers import (
+    BATCH,
+    EPOCHS,
+    ROUNDING,
+    Order,
+    ended_as_our_own,
+    keep_updates,
+    padded,
+    snippet,
+    updated_as_by_hand,
+    updated_with_all,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:The .* does not have many workers", "ignore:.*LeafSpec")
 
@@ -44,20 +55,6 @@ def fit(ours, folder, own_order=False, **more) -> SimpleNamespace:
 
 
 @pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
-    """Our own loop before its first step."""
-    return own_loop(tmp_path_factory.mktemp("fresh"))
-
-
-@pytest.fixture(scope="module")
-def ours(tmp_path_factory):
-    """Our own loop after its last epoch."""
-    done = own_loop(tmp_path_factory.mktemp("ours"))
-    done.run()
-    return done
-
-
-@pytest.fixture(scope="module")
 def theirs(fresh, tmp_path_factory):
     """Lightning's trainer after its last epoch."""
     return fit(fresh, tmp_path_factory.mktemp("theirs"))
@@ -65,28 +62,21 @@ def theirs(fresh, tmp_path_factory):
 
 def test_gammas_are_what_update_makes_of_the_predictions_by_hand(theirs):
     assert len(theirs.updates) == EPOCHS  # and none of the sanity check before
-    loss = by_hand(theirs.updates)
-    assert torch.equal(theirs.loss.gammas, loss.gammas)
-    assert torch.equal(theirs.loss.edges, loss.edges)
-    assert len(loss.gammas.unique()) > 1
+    updated_as_by_hand(theirs)
 
 
 def test_an_update_sees_the_whole_validation_set(theirs, fresh):
-    for logits, labels in theirs.updates:
-        assert logits.shape == (101, 20)
-        assert torch.equal(labels, fresh.val.labels)
+    updated_with_all(fresh.val, theirs)
 
 
 def test_gammas_are_those_of_our_own_loop(ours, theirs):
-    last, _ = theirs.updates[-1]
-    assert torch.allclose(last, ours.val_logits, atol=1e-3)
-    assert torch.allclose(theirs.loss.gammas, ours.loss.gammas, atol=1e-3)
+    ended_as_our_own(ours, theirs)
 
 
 def test_another_order_comes_to_other_gammas(fresh, theirs, tmp_path):
     other = fit(fresh, tmp_path, own_order=True)
-    assert not torch.allclose(theirs.loss.gammas, other.loss.gammas, atol=1e-3)
-    assert torch.equal(other.loss.gammas, by_hand(other.updates).gammas)
+    assert not torch.allclose(theirs.loss.gammas, other.loss.gammas, atol=ROUNDING)
+    updated_as_by_hand(other)
 
 
 def test_validating_afterwards_moves_no_gamma(theirs):
