@@ -28,6 +28,11 @@ class Losses(NamedTuple):
     brier: np.ndarray
     brier_after: np.ndarray
 
+    def parts(self, score: str) -> tuple[float, float]:
+        """The calibration and the refinement part of "nll" or "brier"; their sum is the score."""
+        before, after = getattr(self, score).mean(), getattr(self, f"{score}_after").mean()
+        return float(before - after), float(after)
+
 
 def refinement(logits, labels, score: str = "nll", folds: int = FOLDS, from_logits: bool = True) -> float:
     """The refinement part of a proper score: the score after the best temperature, on held-out folds.
@@ -72,8 +77,7 @@ def _parts(logits, labels, score: str, folds: int, from_logits: bool) -> tuple[f
         raise ValueError(f"folds must be >= 2, got {folds}")
     scores = as_scores(logits, from_logits)
     found = losses(scores, as_labels(labels, *scores.shape, device=scores.device), folds, from_logits)
-    before, after = getattr(found, score).mean(), getattr(found, f"{score}_after").mean()
-    return float(before - after), float(after)
+    return found.parts(score)
 
 
 def losses(scores: torch.Tensor, labels: torch.Tensor, folds: int = FOLDS, from_logits: bool = True) -> Losses:

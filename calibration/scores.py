@@ -72,13 +72,9 @@ def error(correct) -> float:
     return float((~correct).mean())
 
 
-def _calibration_part(held_out, score: str) -> float:
-    found = held_out()
-    return float((getattr(found, score) - getattr(found, f"{score}_after")).mean())
-
-
-def _refinement(held_out, score: str) -> float:
-    return float(getattr(held_out(), f"{score}_after").mean())
+def _part(held_out, score: str, part: int) -> float:
+    """The calibration part (0) or the refinement part (1) of a proper score."""
+    return held_out().parts(score)[part]
 
 
 SCORES: dict[str, Score] = {
@@ -93,10 +89,10 @@ SCORES: dict[str, Score] = {
     "smooth_ece": Score(smooth_ece, "smooth ECE", PERCENT),
     "mce": Score(mce, "MCE", PERCENT),
     "classwise_ece": Score(classwise_ece, "classwise ECE", PERCENT),
-    "nll_calibration": Score(partial(_calibration_part, score="nll"), "NLL, calibration part", NATS, False),
-    "nll_refinement": Score(partial(_refinement, score="nll"), "NLL, refinement part", NATS, False),
-    "brier_calibration": Score(partial(_calibration_part, score="brier"), "Brier, calibration part", NUMBER, False),
-    "brier_refinement": Score(partial(_refinement, score="brier"), "Brier, refinement part", NUMBER, False),
+    "nll_calibration": Score(partial(_part, score="nll", part=0), "NLL, calibration part", NATS, False),
+    "nll_refinement": Score(partial(_part, score="nll", part=1), "NLL, refinement part", NATS, False),
+    "brier_calibration": Score(partial(_part, score="brier", part=0), "Brier, calibration part", NUMBER, False),
+    "brier_refinement": Score(partial(_part, score="brier", part=1), "Brier, refinement part", NUMBER, False),
 }
 
 

@@ -17,6 +17,7 @@ from experiments.command import until_nobody_reads
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
+from figures.claims.published import table
 from figures.claims.scores import newsgroups_row, small_rows
 from figures.pictures import newsgroups_row as newsgroups_row_picture
 from figures.tables import TABLES, render
@@ -25,6 +26,7 @@ from figures.tables.table import fill
 DOCUMENTS = ("README.md", "RESULTS.md", "docs/SPEED.md")
 PICTURE = "docs/newsgroups.png"
 BENCH = PUBLISHED / "bench-cpu.json"
+GPU = PUBLISHED / "gpu-h100.json"
 
 
 def demo() -> str:
@@ -43,12 +45,30 @@ def bench() -> str:
     return markdown([row for row in rows if row.other], content["costs"], content["notes"]).strip()
 
 
+def gpu() -> str:
+    """What a slot on a GPU measured of training."""
+    found = json.loads(GPU.read_text(encoding="utf-8"))
+    rates, roofline, tests = found["images_per_second"], found["roofline"], found["tests"]
+    header = ["how", f"{found['net']}, images/s", f"share of {roofline:,} (%)"]
+    rows = [[how, f"{rate:,}", f"{100 * rate / roofline:.0f}"] for how, rate in rates.items()]
+    products = ", ".join(f"{rate:.0f} ({name})" for name, rate in found["matmul_tflops"].items())
+    notes = (
+        f"{found['card']}, torch {found['torch']}, {found['date']}.",
+        f"It copies {found['copy_gb_per_second'] / 1000:.2f} TB/s, read and written,",
+        f"and multiplies 8192 x 8192 matrices at {products} TFLOP/s.",
+        f"Compilation takes {found['compile_seconds']:.0f} s.",
+        f"Tests marked `gpu`: {tests['passed']} passed, {tests['failed']} failed.",
+    )
+    return f"{table(header, rows)}\n\n{' '.join(notes)}"
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "demo": demo,
     "newsgroups": newsgroups_row,
     "newsgroups_last_epoch": lambda: newsgroups_row("last_"),
     "small": small_rows,
     "bench": bench,
+    "gpu": gpu,
     "status": claims.status,
     "verdicts": claims.verdicts,
     **{f"claim_{name}": claim.evidence for name, claim in claims.CLAIMS.items()},
