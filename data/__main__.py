@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from data.files.terminal import print_what_can_be
+from data.files.terminal import print_what_can_be, warn_in_a_line
 from data.ood import OOD, load_ood
 from data.registry import DATASETS, data_root, load
 from data.splits.split import Split
@@ -30,6 +30,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--no-download", action="store_true", help="only look at what is there")
     args = parser.parse_args(argv)
     print_what_can_be()
+    warn_in_a_line()
     try:
         if args.name in ENCODERS:
             folder = find_encoder(args.name, data_root(args.data_root), download=not args.no_download)

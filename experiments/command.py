@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from data.files.terminal import print_what_can_be
+from data.files.terminal import print_what_can_be, warn_in_a_line
 
 REFUSED = 2  # exit status where the input, or what was found on disk, is at fault
 INTERRUPTED = 130  # exit status after Ctrl-C
@@ -31,6 +31,7 @@ def until_nobody_reads(main: Callable[[], int]) -> int:
     What the terminal or log cannot show becomes a question mark there.
     """
     print_what_can_be()
+    warn_in_a_line()
     try:
         status = main()
         sys.stdout.flush()

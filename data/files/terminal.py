@@ -1,6 +1,11 @@
-"""What is printed where not every character can be."""
+"""What commands print: characters that cannot be shown, and warnings."""
 
 import sys
+import warnings
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+_formatted = warnings.formatwarning
 
 
 def print_what_can_be() -> None:
@@ -8,3 +13,14 @@ def print_what_can_be() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+
+
+def warn_in_a_line() -> None:
+    """Let warnings of this project be a line without its place in the code; those of others keep theirs."""
+
+    def formatted(message, category, filename, lineno, line=None) -> str:
+        if Path(filename).is_relative_to(ROOT) and ".venv" not in Path(filename).parts:
+            return f"warning: {message}\n"
+        return _formatted(message, category, filename, lineno, line)
+
+    warnings.formatwarning = formatted

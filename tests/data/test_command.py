@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
 from data import DATASETS, Splits, load, options_of
 from data.__main__ import main
+from data.files.terminal import ROOT, warn_in_a_line
 
 
 def test_every_dataset_has_options_with_defaults():
@@ -71,3 +73,17 @@ def test_help_as_a_process():
     )
     assert "--data-root DIR" in done.stdout
     assert "tiny-imagenet" in done.stdout
+
+
+def test_a_warning_is_a_line_without_its_place_in_the_code(cifar_root):
+    command = [sys.executable, "-m", "data", "cifar10", "--no-download", "--data-root", str(cifar_root)]
+    said = subprocess.run(command, capture_output=True, text=True, cwd=ROOT).stderr.splitlines()
+    assert said[0] == f"warning: {cifar_root} holds 30 training images, CIFAR-10 has 50,000: an excerpt?"
+    assert said[-1].startswith("python -m data: val_size must be")
+    assert not [line for line in said if "warnings.warn" in line]
+
+
+def test_a_warning_of_a_package_keeps_its_place(monkeypatch):
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)  # put back afterwards
+    warn_in_a_line()
+    assert warnings.formatwarning("old", UserWarning, "/usr/lib/other.py", 3, "x()").startswith("/usr/lib/other.py:3")
