@@ -121,8 +121,8 @@ def _noisy(request: Request, sigma: float) -> tuple[Tensor, str]:
 def add_noise(images: Tensor, sigma: float, seed: int) -> Tensor:
     """Images [N, C, H, W] uint8 with Gaussian noise, as `gaussian_noise` of CIFAR-10-C makes it.
 
-    Pixels are scaled to [0, 1], get independent noise of standard deviation `sigma`, are clipped to [0, 1], scaled to
-    255 and cut down, not rounded, to uint8: a pixel inside the range loses half a level on average.
+    Pixels are scaled to [0, 1], get independent noise of standard deviation `sigma` and are clipped to [0, 1]. They are
+    then scaled to 255 and cut down, not rounded, to uint8: a pixel inside the range loses half a level on average.
 
     Source: Hendrycks & Dietterich 2019 and the code published with it, `make_cifar_c.py`.
     """

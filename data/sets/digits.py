@@ -31,7 +31,7 @@ def load(
 
     Splits are disjoint in the source images and stratified by class. A validation or test image comes
     `val_draws` or `test_draws` times with independent noise: more samples for the same bins, but samples that share
-    an image are not independent, so error bars that treat them as such are too narrow.
+    an image are not independent, and error bars that treat them as such are too narrow.
 
     Args:
         root: unused; the images come with scikit-learn.

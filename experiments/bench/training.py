@@ -16,7 +16,7 @@ from data.splits.arrays import ArraySplit
 from experiments.bench.timing import Row, best_of, side_by_side
 from experiments.grid import Run
 from experiments.training import checkpoint
-from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
+from experiments.training.epoch import bin_rows, epoch_scores
 from experiments.training.loop import Training
 from experiments.training.model import build_model
 from experiments.training.optimizer import build_optimizer
@@ -124,7 +124,8 @@ def rows(device: torch.device) -> Iterator[Row]:
         yield Row(group, "augmented batches alone", ours, "a torchvision DataLoader", other, 0.1)
 
         epoch = best_of(lambda: _whole_epoch(training), 2)
-        seen = PartialEpoch(len(split), device).seen
+        steps()
+        seen = training.part.seen
         predict = best_of(lambda: (training.predict(training.val), training.predict(training.test)), 2)
         logits = training.predict(training.val)
         parts = {

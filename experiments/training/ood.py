@@ -192,8 +192,8 @@ def _shifted_scores(record: Record, logits: np.ndarray) -> dict[str, float]:
 def _store(record: Record, logits: dict[str, np.ndarray], entries: dict[str, dict]) -> None:
     """Replace predictions.npz and result.json such that they fit each other at every moment.
 
-    result.json first takes the new file's SHA-256 beside the old one's, and loses the scores that are replaced, so
-    that a run killed here is scored again; then predictions.npz is replaced; then result.json gets its final form.
+    result.json first takes the new file's SHA-256 beside the old one's, and loses the scores that are replaced; a run
+    killed here is scored again. Then predictions.npz is replaced; then result.json gets its final form.
     """
     folder, sums = record.folder, record.result["sha256"]
     arrays = record.predictions | {f"ood_{name}_logits": array for name, array in logits.items()}

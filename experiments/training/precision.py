@@ -1,7 +1,7 @@
 """How a run computes: precision, memory layout, compilation. Results depend on it by rounding only.
 
-Images are channels-last. On the CPU all is plain float32. On a GPU the forward pass runs in bfloat16 (parameters, the
-loss, the optimizer and every score stay float32), the optimizer is one fused kernel, and nothing within an epoch waits
+Images are channels-last. On the CPU all is plain float32. On a GPU the forward pass runs in bfloat16; parameters, the
+loss, the optimizer and every score stay float32. The optimizer is one fused kernel, and nothing within an epoch waits
 for the GPU.
 """
 

@@ -69,8 +69,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> N
     """Give a fresh optimizer a checkpoint's state, without the ways of another device.
 
     `Optimizer.load_state_dict` takes over how the other device computed, too: `fused`, and tensors in channels-last
-    order, whose strides the fused kernel of the CPU ignores. Here every group keeps the flags it was made with, its
-    learning rate is a number (a CUDA graph's is a tensor), and every tensor gets the layout of its parameter.
+    order, whose strides the fused kernel of the CPU ignores. Here every group keeps the flags it was made with,
+    and every tensor gets the layout of its parameter. The learning rate, a tensor in a CUDA graph, becomes a number.
 
     Args:
         optimizer: over the same parameters, in the same groups, as the one that gave `state`.

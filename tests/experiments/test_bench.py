@@ -3,12 +3,13 @@
 import json
 from types import SimpleNamespace
 
+import pytest
 import torch
 from torch.autograd import DeviceType
 
 import models
 from experiments.bench import __main__ as bench
-from experiments.bench import scores, texts, timing, training
+from experiments.bench import losses, peers, scores, texts, timing, training
 from experiments.bench.timing import Row
 
 
@@ -40,6 +41,25 @@ def test_the_table_has_a_row_a_measurement(tmp_path, monkeypatch, capsys):
     assert "| a score | 0.1 | – | – | – | – |" in text
     assert json.loads((tmp_path / "bench.json").read_text())["rows"][0]["ratio"] == 2
     assert "torch" in capsys.readouterr().out
+
+
+SLOW = ("scores", "texts")
+
+
+@pytest.mark.parametrize(
+    "part", [pytest.param(part, marks=pytest.mark.slow if part in SLOW else ()) for part in bench.PARTS]
+)
+def test_every_part_runs_to_its_end(part, tmp_path, monkeypatch):
+    def once(*functions):
+        for function in functions:
+            function()
+        return 1.0, 1.0
+
+    for module in (losses, peers, scores, texts, training):
+        monkeypatch.setattr(module, "side_by_side", lambda ours, theirs, rounds, calls=1: once(ours, theirs))
+        monkeypatch.setattr(module, "best_of", lambda function, repeats: once(function)[0], raising=False)
+    assert bench.main(["--only", part, "--small", "--out", str(tmp_path)]) == 0
+    assert json.loads((tmp_path / "bench.json").read_text())["rows"]
 
 
 def test_the_training_that_is_timed_trains(tmp_path):
