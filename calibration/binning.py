@@ -77,12 +77,12 @@ def bin_index(values, edges):
 
 
 def equal_width_index(values: np.ndarray, num_bins: int) -> np.ndarray:
-    """What `bin_index` gives for values in [0, 1] and the edges of equal width, without a search."""
-    edges = equal_width_edges(num_bins)
-    index = np.minimum((values * num_bins).astype(np.int64), num_bins - 1)
-    index -= values < edges.take(index)  # the product may be rounded over an edge
-    upper = np.append(edges[1:-1], np.inf)  # the last bin is closed
-    index += values >= upper.take(index)
+    """What `bin_index` gives for values in [0, 1] and the edges of equal width; it searches only near an edge."""
+    scaled = values * num_bins
+    index, edge = scaled.astype(np.int64), np.rint(scaled)
+    near = (np.abs(scaled - edge) <= num_bins * 1e-12) & (edge > 0)  # rounding may have put these beyond the edge
+    if near.any():
+        index[near] = bin_index(values[near], equal_width_edges(num_bins))
     return index
 
 
