@@ -147,7 +147,7 @@ def _percent(value: float | None) -> str:
 
 def table(rows: list[Row]) -> tuple[list[tuple[str, int]], list[str], list[list[str]]]:
     """Groups of columns, header and cells of the page."""
-    groups = [("", 5), *((score.header, 2) for score in SCORES.values()), ("best calibrator", 2)]
+    groups = [("", 1), ("", 4), *((score.header, 2) for score in SCORES.values()), ("best calibrator", 2)]
     header = ["model", "samples", "classes", "val. samples", "T", *["before", "after"] * len(SCORES), "", "ECE_EM (%)"]
     cells = []
     for row in rows:
@@ -199,7 +199,7 @@ def report(options) -> list[str]:
                 before, best = _percent(row.before["ece_em"]), _percent(row.best_ece_em)
                 yield [row.name, temperature, before, after, _label(row.best), best]
 
-        page.print_table(SHOWN, measured(), max(map(len, [SHOWN[0], *names.values()])))
+        shown = page.print_table(SHOWN, measured(), max(map(len, [SHOWN[0], *names.values()])))
     if not rows:
         raise ValueError(f"none of {len(errors)} files could be read, and nothing was written")
     said = [f"Note: {row.name}: {note.removeprefix('Note: ')}" for row in rows for note in row.notes]
@@ -207,15 +207,16 @@ def report(options) -> list[str]:
         said.append("Note: the models' labels differ, so the rows are of different test sets.")
     print("".join(f"{note}\n" for note in said), end="")
     groups, header, cells = table(rows)
+    models = f"{len(rows)} model{'s' if len(rows) > 1 else ''}"
     about = (
-        f"{len(rows)} models, {options.num_bins} bins. Scores before and after temperature scaling; T has the lowest "
+        f"{models}, {options.num_bins} bins. Scores before and after temperature scaling; T has the lowest "
         "ECE_EM on validation predictions. The best calibrator has the lowest ECE_EM in 2-fold cross-validation on "
         f"these (seed {options.seed}); its ECE_EM is that of the test predictions. Where there are no validation "
         "predictions, columns are empty."
     )
     lost = [f"Left out: {error}" for error in errors]
-    tables = [("Scores", header, cells)]
-    whole = page.page(f"Calibration of {len(rows)} models", [about, *notes, *said, *lost], tables, {}, groups)
+    tables = [("ECE_EM", SHOWN, shown), ("All scores", header, cells, groups)]
+    whole = page.page(f"Calibration of {models}", [about, *notes, *said, *lost], tables, {})
     files.write_bytes(as_csv, frame(rows).to_csv(index=False).encode())
     files.write_bytes(as_html, whole.encode())
     print(f"\nwritten: {as_html} and {as_csv}")

@@ -5,7 +5,7 @@ import html
 import io
 import itertools
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,8 +51,8 @@ def picture(confidence: np.ndarray, correct: np.ndarray, num_bins: int) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _html_table(header: list[str], rows: list[list[str]], groups: list[tuple[str, int]]) -> str:
-    """A table; groups are names above so many columns each."""
+def _html_table(header: list[str], rows: list[list[str]], groups: Sequence[tuple[str, int]] = ()) -> str:
+    """A table; groups are a line above its header: names, and how many columns each is for."""
 
     def line(cells, tag):
         return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
@@ -71,21 +71,19 @@ def _html_table(header: list[str], rows: list[list[str]], groups: list[tuple[str
 def page(
     title: str,
     notes: list[str],
-    tables: list[tuple[str, list[str], list[list[str]]]],
+    tables: list[tuple],
     pictures: dict[str, str],
-    groups: list[tuple[str, int]] = (),
 ) -> str:
     """A page of HTML.
 
     Args:
         title: of the page.
         notes: a paragraph each.
-        tables: title, header and rows of each.
+        tables: title, header and rows of each, and where its columns have groups, these.
         pictures: captions to sources.
-        groups: a line above the header of the tables: names, and how many columns they are for.
     """
     said = "".join(f"<p>{html.escape(note)}</p>" for note in notes)
-    body = "".join(f"<h2>{html.escape(name)}</h2>{_html_table(header, rows, groups)}" for name, header, rows in tables)
+    body = "".join(f"<h2>{html.escape(name)}</h2>{_html_table(*table)}" for name, *table in tables)
     shown = "".join(
         f'<figure><img alt="{html.escape(name)}" src="{source}"><figcaption>{html.escape(name)}</figcaption></figure>'
         for name, source in pictures.items()
@@ -100,7 +98,8 @@ def page(
         ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
         "th,td{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
         "th[colspan]{text-align:center}"
-        "th:first-child,td:first-child{text-align:left}figure{display:inline-block;margin:0 1rem 0 0}"
+        "th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}"
+        "figure{display:inline-block;margin:0 1rem 0 0}"
         "img{max-width:100%;width:22rem}figcaption{text-align:center}</style></head><body>"
         f"<h1>{html.escape(title)}</h1>{said}{body}{shown}</body></html>\n"
     )

@@ -96,10 +96,14 @@ def test_the_page_has_the_columns_of_the_csv(tmp_path, capsys):
     frame, _, _ = compare(capsys, "a.npz", "<b>.npz")
     page = (tmp_path / "all.html").read_text()
     assert "<b>" not in page
-    groups, header, *rows = Table(page).rows
+    first_table, all_scores = page.split("<h2>")[1:]
+    shown = [[cell for _, cell in row] for row in Table(first_table).rows[-2:]]
+    assert [row[0] for row in shown] == list(frame.index)
+    assert [row[2] for row in shown] == [f"{100 * value:.2f}" for value in frame["ece_em"]]
+    groups, header, *rows = Table(all_scores).rows
     widths = {sum(span for span, _ in row) for row in (groups, header, *rows)}
     assert widths == {5 + 2 * len(SCORES) + 2}
-    assert [name for _, name in groups[1:-1]] == [score.header for score in SCORES.values()]
+    assert [name for _, name in groups[2:-1]] == [score.header for score in SCORES.values()]
     first = dict(zip([name for _, name in header], [cell for _, cell in rows[0]], strict=False))
     assert first["T"] == f"{frame.loc['a.npz', 'temperature']:.1f}"
     at = 5 + 2 * list(SCORES).index("ece_em")
