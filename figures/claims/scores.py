@@ -122,6 +122,19 @@ def newsgroups_row(prefix: str = "") -> str:
     return table(["", "seeds", *(name for score, *_ in SCORES for name in (f"{score}", "paper"))], rows)
 
 
+def fewer_vectors() -> str:
+    """CE on the newsgroups, seed 0, with the vectors at hand and with as many words more without one."""
+    rows = []
+    for name, overrides in (("3,382", ""), ("6,764", "data_options.vectors=lacking.100d.txt")):
+        for epoch, prefix in (("best", ""), ("last", "last_")):
+            found = [values("paper", NEWSGROUPS, prefix + column, overrides)["ce"][:1] for _, column, _ in SCORES]
+            shown = [
+                plain(one) if title == "T" else percent(one) for one, (title, *_) in zip(found, SCORES, strict=True)
+            ]
+            rows.append([name, epoch, *shown])
+    return table(["words without a vector", "epoch", *(title for title, *_ in SCORES)], rows, 2)
+
+
 def small_rows() -> str:
     """What is measured at the scale `small`, a net and method a line."""
     rows = []
