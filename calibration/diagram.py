@@ -30,8 +30,8 @@ def reliability_diagram(
     scale. With `ax` the diagram alone is drawn there, and the counts on `counts_ax` if that is given.
 
     Args:
-        confidence: [N] in [0, 1], or a ready `BinStats` (then `correct`, `num_bins` and `binning` are not used, and
-            there is no band, which takes the confidence of every sample).
+        confidence: [N] in [0, 1], or a ready `BinStats`. Then `correct`, `num_bins` and `binning` are not used, and
+            there is no band, which needs the confidence of every sample.
         correct: [N] bool.
         num_bins: M.
         binning: "ew" (equal width) or "em" (equal mass).

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from losses.base import Loss, at_least_float32, check_finite, check_shapes, reduced, refuse_outside
 
-# What gamma = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0, while a still
-# larger gamma would overflow in the backward pass.
+# What gamma = infinity means in float32: (1 - p)^1e30 is 0 for any p a float32 softmax can tell from 0. A still larger
+# gamma would overflow in the backward pass.
 LARGEST_GAMMA = 1e30
 LARGEST_INVERSE_GAMMA = 100.0  # (1 + p)^gamma reaches 2^gamma, and float32 ends at 2^128
 
@@ -17,9 +17,10 @@ def modulated(logits: Tensor, targets: Tensor, gamma: Callable[[Tensor], Tensor]
     """Focal loss where gamma >= 0, inverse focal loss with |gamma| where gamma < 0 (Eq. 5).
 
     The factors (1 - p)^gamma and (1 + p)^|gamma| are both exp(|gamma| log(1 - sign(gamma) p)). p is kept one rounding
-    step below 1: there (1 - p)^gamma has an infinite slope for 0 < gamma < 1, which made NaN of the gradient
-    (https://github.com/kornia/kornia/issues/918), while the loss, a multiple of -log p = 0, has none. In this form the
-    gradient is also right for very large gamma, where (1 - p) itself would round to 1. gamma is a constant to autograd.
+    step below 1. At 1 the slope of (1 - p)^gamma is infinite for 0 < gamma < 1, which made NaN of the gradient
+    (https://github.com/kornia/kornia/issues/918). The loss itself, a multiple of -log p = 0, has no slope there. In
+    this form the gradient is also right for very large gamma, where (1 - p) itself would round to 1. gamma is a
+    constant to autograd.
 
     Args:
         logits: [N, K] of any float type.

@@ -9,9 +9,9 @@ from losses.base import Loss, at_least_float32, check_finite, cross_entropy
 class MMCELoss(Loss):
     """Mean cross entropy + lam x weighted MMCE of the batch (Kumar et al. 2018, Section 3.3).
 
-    MMCE compares the confidences c of the m correct and the n wrong predictions of a batch through the kernel
-    k(c, c') = exp(-|c - c'| / kernel_width). With S_ab the sum over pairs of k times (1 - c) for a correct and c for a
-    wrong member, it is the square root of S_cc / m^2 + S_ww / n^2 - 2 S_cw / (m n).
+    MMCE compares the confidences c of the m correct and the n wrong predictions of a batch. The kernel is
+    k(c, c') = exp(-|c - c'| / kernel_width). S_ab is the sum of k over pairs, times 1 - c of a correct member and c of
+    a wrong one. MMCE is the square root of S_cc / m^2 + S_ww / n^2 - 2 S_cw / (m n).
 
     Differs from the formula: the published code of Kumar et al. and of Mukhoti et al. takes means over the pairs and
     divides by the pair counts once more. That code most likely gave the paper's baseline: form="code" is the default.
@@ -53,9 +53,8 @@ class MMCELoss(Loss):
 class _Root(torch.autograd.Function):
     """The root of the weighted mean over pairs, with its derivative by the confidences in closed form.
 
-    With w = 1 - c of the correct, -c of the wrong, w_a that of group a alone and the kernel
-    k_ij = exp(-|c_i - c_j| / width), the square is the sum over both a and b of q_ab (w_a k w_b). Autograd's own way
-    keeps a dozen [N, N] arrays.
+    w is 1 - c of the correct and -c of the wrong, w_a that of group a alone, k_ij = exp(-|c_i - c_j| / width) the
+    kernel. The square is the sum over both a and b of q_ab (w_a k w_b). Autograd's own way keeps a dozen [N, N] arrays.
     """
 
     @staticmethod

@@ -10,8 +10,8 @@ from .initialisation import reset_to_default
 def densenet121(facts: Facts) -> nn.Module:
     """DenseNet-121: blocks [6, 12, 24, 16], growth 32, transitions that halve the channels.
 
-    The CIFAR form starts with a bare 3x3 convolution of 64 channels (no normalisation, no pooling) and keeps
-    PyTorch's default initialisation, as in the code of Mukhoti et al. 2020.
+    The CIFAR form starts with a bare 3x3 convolution of 64 channels: no normalisation, no pooling. It keeps PyTorch's
+    default initialisation, as in the code of Mukhoti et al. 2020.
 
     Source: Huang et al. 2017, table 1.
     """

@@ -11,10 +11,10 @@ from posthoc.top_label import TopLabelCalibrator
 class SplineCalibration(TopLabelCalibrator):
     """Calibrated confidence from the slope of a spline through the cumulative gap (Gupta et al. 2021, Section 4).
 
-    Over the validation samples in ascending order of confidence, the sums of (correct - confidence) / N are fitted by a
-    natural cubic spline of the samples' rank in [0, 1], by least squares. Its slope at a sample is accuracy minus
-    confidence there. New confidences are interpolated linearly between the validation samples, get the end's value
-    beyond them, and are kept in [0, 1].
+    The validation samples are sorted by confidence, and (correct - confidence) / N is summed over them. A natural
+    cubic spline of the samples' rank in [0, 1] is fitted to the sums by least squares. Its slope at a sample is
+    accuracy minus confidence there. New confidences are interpolated linearly between the validation samples, get the
+    end's value beyond them, and are kept in [0, 1].
 
     Samples of equal confidence count with their mean correctness and get the mean of their slopes, so that their order
     does not matter.

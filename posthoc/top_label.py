@@ -15,7 +15,7 @@ class TopLabelCalibrator(Calibrator):
     """A function from confidence to calibrated confidence, fitted to which predictions were right.
 
     The predicted class is that of the logits. In `predict_proba` it gets the calibrated confidence, even where that is
-    no longer the largest probability, and the other classes share the rest in proportion to what they had.
+    no longer the largest probability. The other classes share the rest in proportion to what they had.
     """
 
     def fit(self, val_logits, val_labels) -> "TopLabelCalibrator":

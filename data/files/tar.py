@@ -33,8 +33,8 @@ def read_tar(archive: Path) -> dict[str, bytes]:
     """The content of every regular file of a tar archive, compressed or not, by its path; hidden files are left out.
 
     Raises:
-        DataError: naming an archive that is truncated or no tar, or a member that is absolute, has `..` in its path,
-            is a link or a device, is too large or comes twice.
+        DataError: an archive that is truncated or no tar; a member that is absolute, has `..` in its path, is a link
+            or a device, is too large or comes twice. The message names it.
     """
     files: dict[str, bytes] = {}
     total = 0

@@ -99,8 +99,8 @@ class ZipTree(Tree):
         strip: a leading folder that is left out of every path if it is there.
 
     Raises:
-        DataError: naming an archive that is truncated or no zip, or a member that is absolute, has `..` in its
-            path, is a link or a device, encrypted, too large, or in the archives twice.
+        DataError: an archive that is truncated or no zip; a member that is absolute, has `..` in its path, is a link
+            or a device, encrypted, too large, or in the archives twice. The message names it.
     """
 
     def __init__(self, archives: list[Path], strip: str):

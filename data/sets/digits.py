@@ -30,8 +30,8 @@ def load(
     """1,797 real handwritten digits, 1x8x8, with Gaussian pixel noise drawn once and quantised to uint8.
 
     Splits are disjoint in the source images and stratified by class. A validation or test image comes
-    `val_draws` or `test_draws` times with independent noise: more samples for the same bins, but samples that share
-    an image are not independent, and error bars that treat them as such are too narrow.
+    `val_draws` or `test_draws` times with independent noise: more samples for the same bins. Samples that share an
+    image are not independent; error bars that treat them as such are too narrow.
 
     Args:
         root: unused; the images come with scikit-learn.

@@ -1,8 +1,8 @@
 """Several processes on one run, started by `torchrun`: each computes a share of a batch, all get all logits.
 
 A step's logits are gathered, and every process computes the loss of the whole batch from them. So no loss needs to be
-a sum over samples (MMCE compares pairs of them), and gamma, edges and the epoch's totals are the same everywhere
-without further exchange. With one process every function here does nothing.
+a sum over samples: MMCE compares pairs of them. Gamma, edges and the epoch's totals are the same everywhere without
+further exchange. With one process every function here does nothing.
 """
 
 import os

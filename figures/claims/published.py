@@ -12,6 +12,7 @@ from experiments.methods import METHODS
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, Record
 from experiments.records.dataframe import frame
 from experiments.scales import SCALES, Pair
+from figures.tables.table import seeds_text
 
 COUNTED = ("paper", "small", "demo")  # scales whose records count for a claim, the most telling first
 ENOUGH = 3  # seeds of every method, below which a pair does not count
@@ -79,8 +80,7 @@ def plain(numbers: Sequence[float], digits: int = 2) -> str:
 
 def seeds(methods: Values) -> str:
     """How many seeds the methods have: "3", or "1 to 3"."""
-    counts = sorted({len(shares) for shares in methods.values()})
-    return f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return seeds_text(map(len, methods.values()))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], text_columns: int = 1) -> str:

@@ -6,9 +6,10 @@ import io
 import re
 from collections.abc import Collection as Container
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from data import FACTS
-from figures.tables.table import Filled
+from figures.tables.table import Filled, seeds_text
 from models import MODELS
 
 # Symbols of the paper, and characters that mean something to LaTeX; of two that begin alike the longer comes first.
@@ -30,48 +31,89 @@ def caption(filled: Filled) -> str:
     seeds, total = runs.seeds, len(runs.found)
     text = f"{filled.table.notes} Scale: {filled.scale}. "
     text += f"Mean ± sample standard deviation over {seeds} seeds" if seeds > 1 else "One seed"
-    text += " (n where it is another number)."
+    papers, others = _extras(filled)
+    text += " (`seeds` where it is another number)." if others else "."
     extremes = {"lowest" if block.best is min else "highest" for block in filled.table.blocks}
     text += f" Bold: the {' or '.join(sorted(extremes))} mean of a row, and what lies within its standard deviation."
-    if any(cell.paper for block in filled.cells.values() for row in block.values() for cell in row.values()):
-        text += f" In square brackets: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
+    if papers:
+        text += f" Rows `paper`: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
     text += "".join(f" Data: {note}." for note in runs.data_notes)
     text += f" From {len(runs.done)} of {total} runs"
     return text + (f", on {'; '.join(runs.devices)}." if runs.devices else ".")
 
 
+def _extras(filled: Filled) -> tuple[bool, bool]:
+    """Whether a table has numbers of the paper, and cells of another number of seeds than its scale's."""
+    cells = [cell for rows in filled.cells.values() for row in rows.values() for cell in row.values()]
+    return any(cell.paper for cell in cells), any(cell.seeds not in (0, filled.collection.seeds) for cell in cells)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as it is shown.
+
+    Attributes:
+        names: dataset and model; where the table has them, whose numbers these are, and how many seeds.
+        cells: text a column.
+        best: whether a cell is marked, a value a column.
+    """
+
+    names: list[str]
+    cells: list[str]
+    best: list[bool]
+
+
+def layout(filled: Filled, plus_minus: str = "±", bold: str = "**{}**") -> tuple[list[str], dict[str, list[Row]]]:
+    """The header of a table's names, and the rows of each block: ours, and below them the paper's."""
+    papers, others = _extras(filled)
+    header = ["Dataset", "Model", *(["numbers"] if papers else []), *(["seeds"] if others else [])]
+    rows: dict[str, list[Row]] = {name: [] for name in filled.cells}
+    for block, pairs in filled.cells.items():
+        for (dataset, model), row in pairs.items():
+            names, found = [FACTS[dataset].label, MODELS[model].label], row.values()
+            seeds = [seeds_text(cell.seeds for cell in found if cell.mean is not None)] if others else []
+            theirs = any(cell.paper for cell in found)
+            if not theirs or any(cell.mean is not None for cell in found):
+                shown, best = [cell.text(plus_minus, bold) for cell in found], [cell.best for cell in found]
+                rows[block].append(Row([*names, *(["ours"] if papers else []), *seeds], shown, best))
+            if theirs:
+                shown = [cell.paper_text for cell in found]
+                rows[block].append(Row([*names, "paper", *([""] if others else [])], shown, [False] * len(shown)))
+    return header, rows
+
+
 def markdown(filled: Filled) -> str:
     """The table as Markdown, one block below the other."""
+    header, rows = layout(filled)
+    columns = [column.title for column in filled.table.columns]
     lines = [f"### {filled.table.title}", ""]
     for block in filled.table.blocks:
         lines += [f"**{block.shown_title(filled.scale)}**", ""] if len(filled.table.blocks) > 1 else []
-        lines.append("| Dataset | Model | " + " | ".join(column.title for column in filled.table.columns) + " |")
-        lines.append("| --- | --- |" + " ---: |" * len(filled.table.columns))
-        for (dataset, model), row in filled.cells[block.name].items():
-            shown = " | ".join(row[column.key].text(filled.collection.seeds) for column in filled.table.columns)
-            lines.append(f"| {FACTS[dataset].label} | {MODELS[model].label} | {shown} |")
+        lines.append(f"| {' | '.join([*header, *columns])} |")
+        lines.append("|" + " --- |" * len(header) + " ---: |" * len(columns))
+        lines += [f"| {' | '.join([*row.names, *row.cells])} |" for row in rows[block.name]]
         lines.append("")
     return "\n".join([*lines, caption(filled), ""])
 
 
 def latex(filled: Filled) -> str:
     """The table as LaTeX with booktabs rules."""
-    columns = len(filled.table.columns)
+    header, rows = layout(filled, r"$\pm$", r"\textbf{{{}}}")
+    columns = [column.title for column in filled.table.columns]
     lines = [
         r"\begin{table}",
         r"\centering",
         r"\caption{" + _escape(f"{filled.table.title}. {caption(filled)}") + "}",
-        r"\begin{tabular}{ll" + "r" * columns + "}",
+        r"\begin{tabular}{" + "l" * len(header) + "r" * len(columns) + "}",
         r"\toprule",
-        "Dataset & Model & " + " & ".join(_escape(column.title) for column in filled.table.columns) + r" \\",
+        " & ".join(map(_escape, [*header, *columns])) + r" \\",
     ]
     for block in filled.table.blocks:
         title = _escape(block.shown_title(filled.scale))
-        lines += [r"\midrule", rf"\multicolumn{{{columns + 2}}}{{l}}{{\emph{{{title}}}}} \\"]
-        for (dataset, model), row in filled.cells[block.name].items():
-            cells = [row[c.key].text(filled.collection.seeds, r"$\pm$", r"\textbf{{{}}}") for c in filled.table.columns]
-            names = (_escape(FACTS[dataset].label), _escape(MODELS[model].label))
-            lines.append(" & ".join([*names, *(cell.replace("–", "--") for cell in cells)]) + r" \\")
+        lines += [r"\midrule", rf"\multicolumn{{{len(header) + len(columns)}}}{{l}}{{\emph{{{title}}}}} \\"]
+        for row in rows[block.name]:
+            cells = [cell.replace("–", "--") for cell in row.cells]
+            lines.append(" & ".join([*map(_escape, row.names), *cells]) + r" \\")
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
@@ -96,25 +138,16 @@ def long_csv(filled: Filled) -> str:
 
 def html_tables(filled: Filled) -> str:
     """The table as HTML, one block below the other."""
-    header = ("Dataset", "Model", *(column.title for column in filled.table.columns))
+    header, rows = layout(filled, bold="{}")
+    columns = [column.title for column in filled.table.columns]
+    text_columns = {j for j, name in enumerate(header) if name != "seeds"}
     parts = []
     for block in filled.table.blocks:
-        rows = [
-            (
-                FACTS[dataset].label,
-                MODELS[model].label,
-                *(row[column.key].text(filled.collection.seeds, bold="{}") for column in filled.table.columns),
-            )
-            for (dataset, model), row in filled.cells[block.name].items()
-        ]
-        best = {
-            (i, j + 2)
-            for i, row in enumerate(filled.cells[block.name].values())
-            for j, column in enumerate(filled.table.columns)
-            if row[column.key].best
-        }
+        shown = rows[block.name]
+        best = {(i, j + len(header)) for i, row in enumerate(shown) for j, marked in enumerate(row.best) if marked}
         title = block.shown_title(filled.scale) if len(filled.table.blocks) > 1 else ""
-        parts.append(html_table(header, rows, {0, 1}, title, best))
+        cells = [(*row.names, *row.cells) for row in shown]
+        parts.append(html_table((*header, *columns), cells, text_columns, title, best))
     return "".join(parts)
 
 

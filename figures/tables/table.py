@@ -3,7 +3,7 @@
 A table of the paper is a `Table` in `declared.py`; `render.py` writes it as Markdown, CSV and LaTeX.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class Table:
     title: str
     notes: str
     blocks: tuple[Block, ...]
-    source: str = "the paper's number"  # what stands in square brackets
+    source: str = "the paper's numbers"  # what the rows `paper` hold
     draw: Callable[["Filled", Path], list[str]] | None = None  # also writes a picture; returns the files' suffixes
     completed_by: str = ""  # the module that adds the blocks' scores to finished records, where training does not
 
@@ -74,20 +74,27 @@ class Cell:
     paper: paper.PaperCell | None
     best: bool = False
 
-    def text(self, wanted: int, plus_minus: str = "±", bold: str = "**{}**") -> str:
-        """The cell as it is shown: mean ± std, the mean temperature, fewer seeds than wanted, the paper's number."""
+    def text(self, plus_minus: str = "±", bold: str = "**{}**") -> str:
+        """Our part of the cell as it is shown: mean ± std and the mean temperature."""
         if self.mean is None:
-            shown = "–"
-        else:
-            shown = f"{self.mean:.2f}" + (f" {plus_minus} {self.std:.2f}" if self.std is not None else "")
-            shown = bold.format(shown) if self.best else shown
-            shown += f" ({self.temperature:.2f})" if self.temperature is not None else ""
-            shown += f" n={self.seeds}" if self.seeds != wanted else ""
-        if self.paper is not None:
-            shown += f" [{self.paper.value:.2f}" + (
-                f" ({self.paper.temperature:.2f})]" if self.paper.temperature else "]"
-            )
-        return shown
+            return "–"
+        shown = f"{self.mean:.2f}" + (f" {plus_minus} {self.std:.2f}" if self.std is not None else "")
+        return (bold.format(shown) if self.best else shown) + _in_brackets(self.temperature)
+
+    @property
+    def paper_text(self) -> str:
+        """The paper's part of the cell as it is shown."""
+        return f"{self.paper.value:.2f}{_in_brackets(self.paper.temperature)}" if self.paper else "–"
+
+
+def _in_brackets(temperature: float | None) -> str:
+    return "" if temperature is None else f" ({temperature:.2f})"
+
+
+def seeds_text(counts: Iterable[int]) -> str:
+    """How many seeds there are: "3", or "1 to 3"; "" of none."""
+    counts = sorted(set(counts))
+    return " to ".join(map(str, counts if len(counts) < 3 else (counts[0], counts[-1])))
 
 
 @dataclass(frozen=True)
