@@ -162,5 +162,5 @@ def test_an_overridden_run_has_a_folder_of_its_own():
 def test_an_exception_changes_one_option_and_keeps_the_others():
     made = recipe("digits", "resnet8", "adafocal", "demo").loss_options
     assert made == METHODS["adafocal"].options | {"lam": 5.0}
-    assert recipe("topics", "cnn", "adafocal", "demo").loss_options["lam"] == 10.0
+    assert recipe("topics", "cnn", "adafocal", "demo").loss_options["lam"] == 14.0
     assert METHODS["adafocal"].options["lam"] == 1.0
