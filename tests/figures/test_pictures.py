@@ -19,6 +19,8 @@ from figures.pictures import PICTURES, correspondence, curves, fig3
 from figures.tables import TABLES
 from tests.support.records import add_predictions, write_record
 
+EPOCHS = Run.make("demo", "digits", "resnet8", "ce", 0).recipe.epochs
+
 
 def write_full_record(runs, run: Run, ece=0.1, gap=0.05, gamma=2.0):
     """A record whose scores and bins are the same in every epoch, but for bin 1, which is empty."""
@@ -116,9 +118,9 @@ def test_figure_1_shows_ece_and_the_gap_of_three_bins(runs):
     assert [ax.get_title(loc="left").split("\n")[-1] for ax in axes[:4]] == [
         "all bins", "bin 0 (lower)", "bin 7 (middle)", "bin 14 (upper)"
     ]  # fmt: skip
-    assert lines(axes[0])["FL-3"] == pytest.approx(np.full(40, 11.0))  # percent
+    assert lines(axes[0])["FL-3"] == pytest.approx(np.full(EPOCHS, 11.0))  # percent
     assert list(lines(axes[1]))[:5] == ["CE", "FL-3", "FL-4", "FL-5", "FLSD-53"]
-    assert lines(axes[2])["FL-5"] == pytest.approx(np.full(40, 2.0))
+    assert lines(axes[2])["FL-5"] == pytest.approx(np.full(EPOCHS, 2.0))
     assert lines(axes[2])["_zero"] == pytest.approx([0, 0])
     assert axes[1].get_ylabel() == "$C_{val} - A_{val}$ (%)"
 
@@ -126,8 +128,8 @@ def test_figure_1_shows_ece_and_the_gap_of_three_bins(runs):
 def test_figure_2_shows_training_and_validation_confidence(runs):
     ax = draw("fig2", runs).axes[1]  # bin 7
     for train, val in zip(ax.lines[::2], ax.lines[1::2], strict=True):
-        assert train.get_ydata() == pytest.approx(np.full(40, 25.0))
-        assert val.get_ydata() == pytest.approx(np.full(40, 50.0))
+        assert train.get_ydata() == pytest.approx(np.full(EPOCHS, 25.0))
+        assert val.get_ydata() == pytest.approx(np.full(EPOCHS, 50.0))
         assert (train.get_linestyle(), val.get_marker()) == ("-", "*")
         assert train.get_color() == val.get_color()
 
@@ -154,7 +156,7 @@ def test_figure_3_shows_calfocal_over_epochs_and_in_bin_0(runs):
     losses_, error, ece, bin_0 = draw("fig3", runs).axes
     assert list(lines(losses_))[:6] == ["CE", "FL-3", "InvFL-2", "CF-1", "CF-10", "CF-100"]
     assert list(lines(error)) == ["CE", "FLSD-53", "CalFocal λ=1", "CalFocal λ=10", "CalFocal λ=100"]
-    assert lines(ece)["CalFocal λ=1"] == pytest.approx(np.full(40, 16.0))
+    assert lines(ece)["CalFocal λ=1"] == pytest.approx(np.full(EPOCHS, 16.0))
     train, val, accuracy = bin_0.lines[:3]
     assert pytest.approx(train.get_ydata()[0]) == 100 / 60
     assert pytest.approx(val.get_ydata()[0]) == 100 / 30
@@ -163,7 +165,7 @@ def test_figure_3_shows_calfocal_over_epochs_and_in_bin_0(runs):
 
 def test_figure_4_is_the_mean_and_the_band_one_sample_deviation(runs):
     ece = draw("fig4", runs).axes[1]
-    assert lines(ece)["CE"] == pytest.approx(np.full(40, 15.0))
+    assert lines(ece)["CE"] == pytest.approx(np.full(EPOCHS, 15.0))
     band = ece.collections[0].get_paths()[0].vertices[:, 1]
     std = 100 * np.std([0.1, 0.2], ddof=1)
     assert (band.min(), band.max()) == (pytest.approx(15 - std), pytest.approx(15 + std))
@@ -174,10 +176,10 @@ def test_figure_5_shows_gamma_from_its_start_and_the_thresholds(runs):
     axes = draw("fig5", runs).axes
     assert [ax.get_title(loc="left").split("\n")[-1] for ax in axes[:5]] == [f"bin {b}" for b in (0, 4, 7, 10, 14)]
     gamma = axes[5]
-    assert lines(gamma)["AdaFocal"] == pytest.approx([1.0] + [2.0] * 40)
+    assert lines(gamma)["AdaFocal"] == pytest.approx([1.0] + [2.0] * EPOCHS)
     thresholds = sorted(line.get_ydata()[0] for line in gamma.lines if line.get_label() == "_threshold")
     assert thresholds == [-0.2, 0.2]
-    assert lines(axes[0])["AdaFocal"] == pytest.approx(np.zeros(40))
+    assert lines(axes[0])["AdaFocal"] == pytest.approx(np.zeros(EPOCHS))
 
 
 def test_figure_6_shows_the_curve_of_the_stored_logits(runs):
