@@ -77,9 +77,12 @@ def bin_index(values, edges):
 
 
 def equal_width_index(values: np.ndarray, num_bins: int) -> np.ndarray:
-    """What `bin_index` gives for values in [0, 1] and the edges of equal width; it searches only near an edge."""
+    """What `bin_index` gives for values in [0, 1], or a rounding step outside, and the edges of equal width.
+
+    It searches only near an edge.
+    """
     scaled = values * num_bins
-    index, edge = scaled.astype(np.int64), np.rint(scaled)
+    index, edge = np.minimum(scaled.astype(np.int64), num_bins - 1), np.rint(scaled)
     near = (np.abs(scaled - edge) <= num_bins * 1e-12) & (edge > 0)  # rounding may have put these beyond the edge
     if near.any():
         index[near] = bin_index(values[near], equal_width_edges(num_bins))

@@ -55,9 +55,11 @@ def column_values(scale: str, pair: Pair, column: Column, score: str) -> list[fl
     return values(scale, pair, score, "+".join(run.overrides))[column.method]
 
 
-def record(scale: str, pair: Pair, method: str, seed: int = 0) -> Record | None:
+def record(scale: str, pair: Pair, method: str, seed: int = 0, overrides: tuple[str, ...] = ()) -> Record | None:
     """The published record of one run, None where there is none."""
-    return records.find(Run.make(scale, *pair, method, seed), PUBLISHED_DEMO if scale == "demo" else PUBLISHED)
+    return records.find(
+        Run.make(scale, *pair, method, seed, overrides), PUBLISHED_DEMO if scale == "demo" else PUBLISHED
+    )
 
 
 def label(method: str) -> str:

@@ -122,17 +122,22 @@ def newsgroups_row(prefix: str = "") -> str:
     return table(["", "seeds", *(name for score, *_ in SCORES for name in (f"{score}", "paper"))], rows)
 
 
+def _shown(score: str, found: list[float]) -> str:
+    return plain(found) if score == "T" else percent(found)
+
+
 def fewer_vectors() -> str:
     """CE on the newsgroups, seed 0, with the vectors at hand and with as many words more without one."""
     rows = []
-    for name, overrides in (("3,382", ""), ("6,764", "data_options.vectors=lacking.100d.txt")):
+    for override in ((), ("data_options.vectors=lacking.100d.txt",)):
+        known = record("paper", NEWSGROUPS, "ce", overrides=override).config["note"].split(", ")[-1]
         for epoch, prefix in (("best", ""), ("last", "last_")):
-            found = [values("paper", NEWSGROUPS, prefix + column, overrides)["ce"][:1] for _, column, _ in SCORES]
-            shown = [
-                plain(one) if title == "T" else percent(one) for one, (title, *_) in zip(found, SCORES, strict=True)
-            ]
-            rows.append([name, epoch, *shown])
-    return table(["words without a vector", "epoch", *(title for title, *_ in SCORES)], rows, 2)
+            found = {
+                score: values("paper", NEWSGROUPS, prefix + column, "+".join(override))["ce"][:1]
+                for score, column, _ in SCORES
+            }
+            rows.append([known, epoch, *(_shown(*entry) for entry in found.items())])
+    return table(["word vectors", "epoch", *(score for score, *_ in SCORES)], rows, 2)
 
 
 def small_rows() -> str:
@@ -142,9 +147,7 @@ def small_rows() -> str:
         found = {score: values("small", pair, column) for score, column, _ in SCORES}
         for method in grid.TABLE_METHODS:
             if done := found["error"][method]:
-                shown = (
-                    plain(found[score][method]) if score == "T" else percent(found[score][method]) for score in found
-                )
+                shown = (_shown(score, methods[method]) for score, methods in found.items())
                 rows.append([pair_name(pair), label(method), str(len(done)), *shown])
     return table(["", "", "seeds", *(score for score, *_ in SCORES)], rows, 2)
 

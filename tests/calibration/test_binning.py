@@ -8,6 +8,7 @@ from hypothesis import given, settings
 
 from calibration import BinStats, bin_index, bin_stats, equal_mass_edges, equal_width_edges
 from calibration.binning import equal_width_index
+from calibration.checks import ROUNDING
 from tests.support import oracles
 from tests.support.predictions import EDGE_VALUES, predictions, random_predictions, unzip
 
@@ -62,7 +63,8 @@ def test_a_value_on_an_edge_belongs_to_the_bin_above(num_bins):
 @pytest.mark.parametrize("num_bins", [1, 2, 3, 7, 10, 15, 20, 49, 100, 1000, 12345])
 def test_the_index_without_a_search_is_that_of_the_search(num_bins):
     edges = equal_width_edges(num_bins)
-    values = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1), np.linspace(0, 1, 5001)])
+    outside = [-ROUNDING, -1e-300, np.nextafter(1, 2), 1 + ROUNDING]  # what `checks` lets through
+    values = np.concatenate([edges, np.nextafter(edges, 0), np.nextafter(edges, 1), np.linspace(0, 1, 5001), outside])
     assert np.array_equal(equal_width_index(values, num_bins), bin_index(values, edges))
 
 

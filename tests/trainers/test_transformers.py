@@ -6,19 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from tests.support.trainers import (
-    BATCH,
-    EPOCHS,
-    ROUNDING,
-    Order,
-    by_hand,
-    ended_as_our_own,
-    keep_updates,
-    padded,
-    snippet,
-    updated_as_by_hand,
-    updated_with_all,
-)
+from tests.support import trainers
 
 STEPS = 6  # an epoch: 90 samples
 pytest.importorskip("accelerate", reason="transformers.Trainer needs it")
@@ -30,8 +18,8 @@ def arguments(folder, **more):
     settings = {
         "eval_strategy": "epoch",
         "save_strategy": "no",
-        "num_train_epochs": EPOCHS,
-        "per_device_train_batch_size": BATCH,
+        "num_train_epochs": trainers.EPOCHS,
+        "per_device_train_batch_size": trainers.BATCH,
         "per_device_eval_batch_size": 32,
         "learning_rate": 3e-3,
         "lr_scheduler_type": "constant",
@@ -45,7 +33,7 @@ def arguments(folder, **more):
 
 
 def collate(rows):
-    ids, labels = padded(rows)
+    ids, labels = trainers.padded(rows)
     return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
 
 
@@ -56,12 +44,12 @@ def trained(ours, folder, own_order=False, resumed=None, **more) -> SimpleNamesp
     """
     names = {"model": copy.deepcopy(ours.model.encoder), "args": arguments(folder, **more)}
     names |= {"train": ours.train, "val": ours.val}
-    exec(snippet("transformers"), names)
+    exec(trainers.snippet("transformers"), names)
     names["trainer"].data_collator = collate
-    order = Order(len(ours.train))
+    order = trainers.Order(len(ours.train))
     if not own_order:
         names["trainer"]._get_train_sampler = lambda *_: order
-    names["updates"] = keep_updates(names["loss"])
+    names["updates"] = trainers.keep_updates(names["loss"])
     if resumed:
         order.epoch = 2
         names["loss"].load_state_dict(torch.load(f"{resumed}/adafocal.pt"))
@@ -82,28 +70,28 @@ def theirs(fresh, folder):
 
 
 def test_gammas_are_what_update_makes_of_the_predictions_by_hand(theirs):
-    assert len(theirs.updates) == EPOCHS
-    updated_as_by_hand(theirs)
+    assert len(theirs.updates) == trainers.EPOCHS
+    trainers.updated_as_by_hand(theirs)
 
 
 def test_an_update_sees_the_whole_validation_set(theirs):
-    updated_with_all(theirs.val, theirs)
+    trainers.updated_with_all(theirs.val, theirs)
 
 
 def test_gammas_are_those_of_our_own_loop(ours, theirs):
-    ended_as_our_own(ours, theirs)
+    trainers.ended_as_our_own(ours, theirs)
 
 
 def test_the_trainers_own_order_comes_to_other_gammas(fresh, theirs, tmp_path):
     other = trained(fresh, tmp_path, own_order=True)
-    assert not torch.allclose(theirs.loss.gammas, other.loss.gammas, atol=ROUNDING)
-    updated_as_by_hand(other)
+    assert not torch.allclose(theirs.loss.gammas, other.loss.gammas, atol=trainers.ROUNDING)
+    trainers.updated_as_by_hand(other)
 
 
 def test_accumulated_batches_are_one_batch(fresh, theirs, tmp_path):
     # 90 samples: five batches of 16 and one of 10, whose halves are of 8 and 2
-    halves = trained(fresh, tmp_path, per_device_train_batch_size=BATCH // 2, gradient_accumulation_steps=2)
-    assert torch.allclose(theirs.loss.gammas, halves.loss.gammas, atol=ROUNDING)
+    halves = trained(fresh, tmp_path, per_device_train_batch_size=trainers.BATCH // 2, gradient_accumulation_steps=2)
+    assert torch.allclose(theirs.loss.gammas, halves.loss.gammas, atol=trainers.ROUNDING)
 
 
 def test_evaluating_another_set_afterwards_moves_no_gamma(fresh, theirs):
@@ -115,14 +103,14 @@ def test_evaluating_another_set_afterwards_moves_no_gamma(fresh, theirs):
 
 def test_every_checkpoint_has_the_gammas_of_its_epoch(theirs, folder):
     checkpoints = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
-    assert len(checkpoints) == EPOCHS
+    assert len(checkpoints) == trainers.EPOCHS
     for epoch, checkpoint in enumerate(checkpoints, 1):
         state = torch.load(checkpoint / "adafocal.pt", weights_only=True)
-        assert torch.equal(state["gammas"], by_hand(theirs.updates[:epoch]).gammas)
+        assert torch.equal(state["gammas"], trainers.by_hand(theirs.updates[:epoch]).gammas)
 
 
 def test_a_training_that_goes_on_from_a_checkpoint_ends_the_same(fresh, theirs, folder, tmp_path):
     second = folder / f"checkpoint-{2 * STEPS}"
     rest = trained(fresh, tmp_path, resumed=str(second))
-    assert len(rest.updates) == EPOCHS - 2
-    assert torch.allclose(theirs.loss.gammas, rest.loss.gammas, atol=ROUNDING)
+    assert len(rest.updates) == trainers.EPOCHS - 2
+    assert torch.allclose(theirs.loss.gammas, rest.loss.gammas, atol=trainers.ROUNDING)
