@@ -23,7 +23,7 @@ PUBLISHED = ROOT / "experiments" / "results"
 # The demo's own, where `find` does not look: whoever calls for the demo wants to see it train.
 PUBLISHED_DEMO = PUBLISHED / "demo-5-seeds"
 # Settings that say how a result is computed, not what is computed.
-_COMPUTING = ("threads", "eval_batch_size")
+_COMPUTING = ("threads", "eval_batch_size", "precision")
 
 
 class RecordError(ValueError):

@@ -1,6 +1,7 @@
 """The training loop of one run: read `Training.run` first."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +245,7 @@ class Training:
         return {
             "epoch": self.epoch,
             "steps": self.steps,
+            "precision": self.speed.precision,
             "model": self.model.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -264,6 +266,8 @@ class Training:
         state = resuming.load(self.folder, self.identity, self.state_dict(), self.world, self.session.say)
         if state is None:
             return
+        if self.recipe.precision == "auto":  # a run keeps to one, whatever it resumes on
+            self.speed = replace(self.speed, precision=state["precision"])
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
         resuming.load_optimizer(self.optimizer, state["optimizer"])

@@ -16,12 +16,13 @@ from experiments.grid import Run
 from experiments.train import train
 from experiments.training import checkpoint
 from experiments.training.distributed import World
+from experiments.training.errors import Preempted
 from experiments.training.model import build_model
 from experiments.training.optimizer import build_optimizer
 from experiments.training.precision import choose
 from experiments.training.session import Session
 from tests.support.runs import tiny_run
-from tests.support.training import record_of, silent
+from tests.support.training import After, record_of, silent
 
 CPU = torch.device("cpu")
 GPU = pytest.param("cuda", marks=[pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")])
@@ -122,9 +123,46 @@ def test_a_run_in_bf16_multiplies_in_it_and_keeps_all_else_in_float32(tmp_path, 
     assert record.history["train_loss"].iloc[-1] < record.history["train_loss"].iloc[0]  # it learns
 
 
-def test_the_cpu_computes_in_float32_unless_told_otherwise():
-    speed = choose("auto", False, CPU)
-    assert (speed.precision, speed.compiled) == ("float32", False)
+@pytest.fixture
+def processor(monkeypatch):
+    """A CPU with the vector width torch may use that is called, with AMX or without."""
+
+    def of(vectors, amx):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: vectors)
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("vectors", "amx", "expected"),
+    [("AVX2", False, "float32"), ("AVX512", False, "float32"), ("AVX512", True, "bf16"), ("AVX2", True, "float32")],
+)
+def test_auto_takes_bf16_on_a_cpu_with_amx_alone(vectors, amx, expected, processor):
+    processor(vectors, amx)
+    assert choose("auto", False, CPU).precision == expected
+
+
+@pytest.mark.parametrize("model", ["resnet8", "wrn10-2", "cnn", "bert-mini"])
+def test_the_demo_computes_in_float32_on_every_processor(model, processor):
+    processor("AVX512", True)
+    recipe = Run.make("demo", "digits" if model in ("resnet8", "wrn10-2") else "topics", model, "ce").recipe
+    assert choose(recipe.precision, False, CPU).precision == "float32"
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_resumed_run_keeps_its_precision_on_another_processor(first, tmp_path, processor):
+    run = tiny_run("ce", 0, "precision=auto")
+    processor("AVX512", first)
+    with pytest.raises(Preempted):
+        train(run, Session(runs=tmp_path / "parts", say=silent, should_stop=After(6)))
+    processor("AVX512", not first)
+    train(run, Session(runs=tmp_path / "parts", say=silent))
+    precision = "bf16" if first else "float32"
+    assert records.read(run.folder(tmp_path / "parts"), run).config["environment"]["precision"] == precision
+    processor("AVX512", first)
+    train(run, Session(runs=tmp_path / "whole", say=silent))
+    assert record_of(run.folder(tmp_path / "parts")) == record_of(run.folder(tmp_path / "whole"))
 
 
 @pytest.mark.parametrize(("precision", "message"), [("half", "must be one of auto, float32"), ("tf32", "needs a CUDA")])
