@@ -115,6 +115,10 @@ def rows(device: torch.device) -> Iterator[Row]:
         yield Row(group, f"the training loop ({count / ours:,.0f} images/s)", ours, "the bare loop", floor, 1 / 0.97)
         ours, other = side_by_side(steps, steps_of(plain), rounds=15)
         yield Row(group, "the steps with AdaFocal", ours, "the steps with CE", other, 1.01)
+        if not cuda:
+            exact = training_of(model, count, "ce", device, folder, "precision=float32")
+            ours, other = side_by_side(steps_of(plain), steps_of(exact), rounds=5)
+            yield Row(group, f"the steps in {plain.speed.precision}, as on this processor", ours, "in float32", other)
 
         split = training.train
         loader = DataLoader(Pictures(split.to("cpu")), 128, shuffle=True)
