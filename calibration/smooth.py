@@ -43,4 +43,6 @@ def smooth_ece(confidence, correct) -> float:
 
     if error(0.0) == 0.0:
         return 0.0
+    if error(1.0) >= 1.0:  # sure of what is wrong; rounding may put it above 1
+        return 1.0
     return float(brentq(lambda width: error(width) - width, 0.0, 1.0, xtol=1e-10))

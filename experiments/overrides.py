@@ -74,9 +74,11 @@ def _flag(text: str) -> bool:
 
 
 def _literal(text: str):
-    """An option's value: a number, True, False, None, inf, or else the text itself."""
+    """An option's value: a number, true, false, none (in any case), inf, or else the text itself."""
     if text in ("inf", "-inf"):
         return float(text)
+    if text.lower() in ("true", "false", "none"):
+        text = text.capitalize()
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError):

@@ -78,25 +78,37 @@ def publish(found: list[Record], into: Path = PUBLISHED, names: tuple[str, ...] 
     for record in found:
         folder = into / record.config["run"]
         other = new[folder].folder if folder in new else folder
+        grown = False
         if records.is_finished(other) and (other / RESULT).read_bytes() != (record.folder / RESULT).read_bytes():
-            raise RecordError(f"{other} is another record of the run in {record.folder}: move one of them away")
-        if not all((folder / name).exists() for name in names):
+            grown = other == folder and _has_grown(folder, record)
+            if not grown:
+                raise RecordError(f"{other} is another record of the run in {record.folder}: move one of them away")
+        if grown or not all((folder / name).exists() for name in names):
             new[folder] = record
     for folder, record in new.items():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
+        for name in filter(lambda name: name in names or (folder / name).exists(), WHOLE):
             content = (record.folder / name).read_bytes()
             files.write_bytes(folder / name, _of_any_machine(content) if name == CONFIG else content)
     return list(new)
 
 
+def _has_grown(folder: Path, record: Record) -> bool:
+    """Whether a record is the one published in `folder` with scores of `experiments.ood` that it has got since."""
+    old = json.loads((folder / RESULT).read_text())
+    scored = [{**result, "ood": {}, "sha256": {}} for result in (old, record.result)]
+    same = (folder / HISTORY).read_bytes() == (record.folder / HISTORY).read_bytes()
+    return same and scored[0] == scored[1] and old.get("ood", {}).items() <= record.result.get("ood", {}).items()
+
+
 def _of_any_machine(config: bytes) -> bytes:
     """`config.json` without the folders of the machine that wrote it: of an absolute path only the name is kept."""
     content = json.loads(config)
-    command = content["environment"].get("command", [])
-    if not any(os.path.isabs(word) for word in command):
+    places = [content["environment"], *content.get("earlier_environments", [])]
+    if not any(os.path.isabs(word) for place in places for word in place.get("command", [])):
         return config
-    content["environment"]["command"] = [Path(word).name if os.path.isabs(word) else word for word in command]
+    for place in places:
+        place["command"] = [Path(word).name if os.path.isabs(word) else word for word in place.get("command", [])]
     return files.json_text(content).encode()
 
 
@@ -111,10 +123,9 @@ def _checked(folder: Path) -> Record:
     if config.get("run") != str(run) or folder.absolute().parts[-5:] != tuple(str(run).split("/")):
         raise RecordError(f"{folder} holds the record of {config.get('run')}")
     _ = record.history, record.bins, record.predictions_sha256  # raise where a file is missing or damaged
-    if record.commit == "unknown" or record.commit.endswith("+changes"):
-        raise RecordError(
-            f"{folder} was made by code that no commit holds ({record.commit}): train it from a clean one"
-        )
+    for commit in record.commits:
+        if commit == "unknown" or commit.endswith("+changes"):
+            raise RecordError(f"{folder} was made by code that no commit holds ({commit}): train it from a clean one")
     return record
 
 

@@ -269,6 +269,12 @@ def check(made: Recipe) -> Recipe:
             if made.pretrained
             else f"model {made.model!r} needs a pretrained encoder"
         )
+    if "reduction" in made.loss_options:
+        raise ValueError("reduction is a setting of its own, not one of loss_options: --set reduction=...")
+    if unknown := set(made.data_options) - set(options := data.options_of(made.dataset)):
+        names = f"{', '.join(sorted(unknown))}: choose from {', '.join(options)}"
+        hint = "; the split's seed is split_seed" if "seed" in unknown else ""
+        raise ValueError(f"dataset {made.dataset!r} has no option {names}{hint}")
     if made.reduction == "none":
         raise ValueError('reduction must be "sum" or "mean", got "none": one cannot train on a loss a sample')
     losses.build(made.loss, reduction=made.reduction, **made.loss_options)

@@ -105,7 +105,8 @@ def _history(folder: Path) -> tuple[int, float]:
 
 def _device(folder: Path) -> str:
     try:
-        return json.loads((folder / records.CONFIG).read_text())["environment"]["device"] or ""
+        found = records.environments(json.loads((folder / records.CONFIG).read_text()))
+        return ", then ".join(dict.fromkeys(environment["device"] for environment in found))
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

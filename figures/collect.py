@@ -76,8 +76,8 @@ class Collection:
 
     @property
     def devices(self) -> list[str]:
-        """Where the records were made."""
-        return sorted({record.config["environment"]["device"] for record in self.done.values()})
+        """Where and in which precision the records were made."""
+        return sorted({device for record in self.done.values() for device in record.computed_on})
 
     @property
     def data_notes(self) -> list[str]:

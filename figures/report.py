@@ -61,7 +61,7 @@ def provenance(done: dict[grid.Run, Record]) -> str:
             (
                 str(run),
                 record.commit[:12] + ("+" if record.commit.endswith("+changes") else ""),
-                environment["device"],
+                ", then ".join(record.computed_on),
                 environment.get("packages", {}).get("torch", ""),
                 config["recipe"]["epochs"],
                 f"{record.result['seconds'] or 0:,.0f}",

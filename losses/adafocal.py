@@ -61,6 +61,8 @@ class AdaFocalLoss(BinnedLoss):
         reduction: str = "mean",
     ):
         super().__init__(num_bins, reduction)
+        if not isinstance(inverse_focal, bool):  # a text, which Python takes for true
+            raise ValueError(f"inverse_focal must be True or False, got {inverse_focal!r}")
         if not 0 < switch_threshold < math.inf:
             raise ValueError(f"switch_threshold must be finite and > 0, got {switch_threshold}")
         if not gamma_max >= switch_threshold:

@@ -1,6 +1,15 @@
 """What runs leave on disk, and how it is read back."""
 
-from experiments.records.formats import CONFIG, FORMAT, RESULT, as_json, with_defaults
+from experiments.records.formats import (
+    COMPUTING,
+    CONFIG,
+    FORMAT,
+    RESULT,
+    as_json,
+    deciding,
+    environments,
+    with_defaults,
+)
 from experiments.records.record import (
     BINS,
     FILES,
@@ -19,6 +28,7 @@ from experiments.records.record import (
 
 __all__ = [
     "BINS",
+    "COMPUTING",
     "CONFIG",
     "FILES",
     "FORMAT",
@@ -30,6 +40,8 @@ __all__ = [
     "Record",
     "RecordError",
     "as_json",
+    "deciding",
+    "environments",
     "find",
     "finished_folder",
     "is_finished",

@@ -5,6 +5,7 @@ import csv
 import hashlib
 import io
 import json
+import math
 import os
 import uuid
 from collections.abc import Iterable
@@ -64,8 +65,16 @@ def sha256(content: bytes | memoryview) -> str:
 
 
 def json_text(content: dict) -> str:
-    """Indented JSON. NaN is refused: no other language reads it."""
-    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+    """Indented JSON. NaN and infinity, for which JSON has no number, are null."""
+    return json.dumps(_with_nulls(content), indent=2, allow_nan=False) + "\n"
+
+
+def _with_nulls(value):
+    if isinstance(value, dict):
+        return {name: _with_nulls(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_with_nulls(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from experiments.recipes import Recipe
 
 CONFIG, RESULT = "config.json", "result.json"
+COMPUTING = ("threads", "eval_batch_size", "precision")  # settings that say how a result is computed
 FORMAT = 1  # of config.json; records without a number came before
 
 
@@ -26,6 +27,14 @@ def read_json(folder: Path) -> tuple[dict, dict]:
     return config, result
 
 
+def environments(config: dict) -> list[dict]:
+    """Where and by which code a run was trained: of every session that went on with it elsewhere, the last one last.
+
+    Each has `first_epoch`, the first that it trained at least in part.
+    """
+    return [*config.get("earlier_environments", []), {"first_epoch": 1, **config["environment"]}]
+
+
 def with_defaults(recipe: dict) -> dict:
     """A recipe out of a file, in which a setting that is newer than the file has its default."""
     defaults = {}
@@ -35,6 +44,11 @@ def with_defaults(recipe: dict) -> dict:
         elif field.default_factory is not dataclasses.MISSING:
             defaults[field.name] = field.default_factory()
     return _plain(defaults) | recipe
+
+
+def deciding(recipe: dict) -> dict:
+    """The settings of a recipe out of a file that say what is computed, not how."""
+    return {name: value for name, value in with_defaults(recipe).items() if name not in COMPUTING}
 
 
 def as_json(recipe: Recipe) -> dict:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.grid import Run
 from experiments.records import files
-from experiments.records.formats import CONFIG, RESULT, as_json, read_json
+from experiments.records.formats import CONFIG, RESULT, as_json, deciding, environments, read_json
 from experiments.records.provenance import ROOT
 
 HISTORY, BINS, PREDICTIONS = "history.csv", "bins.csv", "predictions.npz"
@@ -22,8 +22,6 @@ FILES = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)
 PUBLISHED = ROOT / "experiments" / "results"
 # The demo's own, where `find` does not look: whoever calls for the demo wants to see it train.
 PUBLISHED_DEMO = PUBLISHED / "demo-5-seeds"
-# Settings that say how a result is computed, not what is computed.
-_COMPUTING = ("threads", "eval_batch_size", "precision")
 
 
 class RecordError(ValueError):
@@ -52,8 +50,19 @@ class Record:
 
     @property
     def commit(self) -> str:
-        """The git commit that made it, "+changes" where there were any; "unknown" where the record does not say."""
-        return self.config["environment"].get("git_commit") or "unknown"
+        """The git commit that ended it, "+changes" where there were any; "unknown" where the record does not say."""
+        return self.commits[-1]
+
+    @property
+    def commits(self) -> list[str]:
+        """Those of all its sessions, the last one last."""
+        return [found.get("git_commit") or "unknown" for found in environments(self.config)]
+
+    @property
+    def computed_on(self) -> list[str]:
+        """The devices of its sessions, with the precision where the record says it."""
+        names = {"bf16": " in bfloat16", "tf32": " in TF32", "float32": " in float32"}
+        return [found["device"] + names.get(found.get("precision"), "") for found in environments(self.config)]
 
     @cached_property
     def history(self) -> pd.DataFrame:
@@ -71,15 +80,16 @@ class Record:
         Raises:
             RecordError: as `history`.
         """
-        recipe = self.config["recipe"]
-        return self._table(BINS, rows_an_epoch=recipe["loss_options"].get("num_bins", recipe["num_bins"]))
+        return self._table(BINS)
 
-    def _table(self, name: str, rows_an_epoch: int) -> pd.DataFrame:
+    def _table(self, name: str, rows_an_epoch: int | None = None) -> pd.DataFrame:
         path, epochs = self.folder / name, self.config["recipe"]["epochs"]
         try:
             frame = pd.read_csv(path)
             numbers = frame.astype(float)
-        except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+            if rows_an_epoch is None:  # the loss's own number of bins
+                rows_an_epoch = int(numbers["bin"].max()) + 1
+        except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
             raise RecordError(f"{path} is missing or damaged: {error}") from None
         if len(frame) != epochs * rows_an_epoch or numbers.get("epoch", pd.Series()).max() != epochs:
             raise RecordError(f"{path} is damaged: {len(frame)} rows, not {rows_an_epoch} for each of {epochs} epochs")
@@ -140,8 +150,9 @@ def read(folder: Path, run: Run) -> Record:
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
     if seed != run.seed:
         raise RecordError(f"{folder / CONFIG}: seed is {seed}, expected {run.seed}")
-    for name, expected in as_json(run.recipe).items():
-        if name not in _COMPUTING and recipe.get(name, expected) != expected:
+    recipe = deciding(recipe)
+    for name, expected in deciding(as_json(run.recipe)).items():
+        if recipe[name] != expected:
             raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {recipe[name]}, now {expected}")
     return Record(folder, config, result)
 

@@ -70,11 +70,19 @@ def epoch_scores(prefix: str, logits: Tensor, labels: Tensor, num_bins: int) -> 
 
 
 def bin_rows(
-    epoch: int, logits: Tensor, labels: Tensor, p_true: Tensor, p_top: Tensor, gammas: Tensor | None, num_bins: int
+    epoch: int,
+    logits: Tensor,
+    labels: Tensor,
+    p_true: Tensor,
+    p_top: Tensor,
+    gammas: Tensor | None,
+    num_bins: int,
+    edges: np.ndarray | None = None,
 ) -> list[dict]:
     """The rows of `bins.csv` for one epoch, one a bin.
 
-    Columns: the validation set's equal-mass bins (val_lower, val_upper, val_count, val_confidence = C_val,
+    Columns: the validation set's equal-mass bins, or those between `edges`, the loss's own, where gamma moves within
+    epochs (val_lower, val_upper, val_count, val_confidence = C_val,
     val_accuracy = A_val); gamma after the epoch's update (empty for losses without one a bin); the training samples
     of the epoch in those same bins (train_true_count, train_true_confidence = C_train of the true class, and the same
     for the top class, each sample binned by the probability that is averaged); and the training samples in equal-mass
@@ -82,7 +90,7 @@ def bin_rows(
     is left out.
     """
     confidence, correct = top_label(logits, labels)
-    val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins))
+    val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins) if edges is None else edges)
     columns = {f"val_{name}": getattr(val, name) for name in ("lower", "upper", "count", "confidence", "accuracy")}
     columns["gamma"] = np.full(num_bins, np.nan) if gammas is None else gammas.double().cpu().numpy()
     for name, p in (("true", p_true), ("top", p_top)):

@@ -16,6 +16,7 @@ from data.splits.split import Batch
 from experiments import records
 from experiments.grid import Run
 from experiments.records import files
+from experiments.records.provenance import environment
 from experiments.training import checkpoint, graph, resuming
 from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
 from experiments.training.errors import Preempted, TrainingDiverged
@@ -69,6 +70,7 @@ class Training:
         if self.recipe.cuda_graph:
             graph.check(self.recipe, device, one_shape, world)
             self.step = graph.GraphedStep(self.one_step, self.optimizer, self.recipe.batch_size)
+        self.environments = [self.environment(1)]  # of all sessions so far
         self.epoch, self.steps = 0, 0  # both count what is done
         self.part: PartialEpoch | None = None  # of an epoch that has begun
         if world.size > 1:  # every process draws its own dropout
@@ -78,6 +80,15 @@ class Training:
         self.val_logits = self.test_logits = None
         self.saved = time.monotonic()  # when the last checkpoint was written
         self.best: dict | None = None  # of the epochs done, where the recipe keeps the best
+
+    def environment(self, first_epoch: int) -> dict[str, Any]:
+        """Where and how this session computes, for `config.json`."""
+        return environment(self.device) | {
+            "processes": self.world.size,
+            "precision": self.speed.precision,
+            "layout": "channels_last",
+            "first_epoch": first_epoch,
+        }
 
     def run(self) -> None:
         """Train to the end, from where it is, keeping `history.csv`, `bins.csv` and checkpoints up to date.
@@ -129,7 +140,9 @@ class Training:
         self.keep_best(row["val_error"])
         gammas = getattr(self.loss, "gammas", None)
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
-        rows = bin_rows(self.epoch + 1, self.val_logits, self.labels["val"], *seen, gammas, num_bins)
+        # gammas that moved within the epoch belong to the bins of then
+        edges = self.loss.edges.double().cpu().numpy() if self.adapts and recipe.update_every else None
+        rows = bin_rows(self.epoch + 1, self.val_logits, self.labels["val"], *seen, gammas, num_bins, edges)
         return row | {"seconds": round(part.elapsed, 3)}, rows
 
     def take_steps(self) -> float:
@@ -245,7 +258,7 @@ class Training:
         return {
             "epoch": self.epoch,
             "steps": self.steps,
-            "precision": self.speed.precision,
+            "environments": self.environments,
             "model": self.model.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -266,8 +279,10 @@ class Training:
         state = resuming.load(self.folder, self.identity, self.state_dict(), self.world, self.session.say)
         if state is None:
             return
-        if self.recipe.precision == "auto":  # a run keeps to one, whatever it resumes on
-            self.speed = replace(self.speed, precision=state["precision"])
+        before = state["environments"]
+        if self.recipe.precision == "auto" and before:  # a run keeps to one, whatever it resumes on
+            self.speed = replace(self.speed, precision=before[-1].get("precision", self.speed.precision))
+        self.environments = resuming.with_session(before, self.environment(state["epoch"] + 1))
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
         resuming.load_optimizer(self.optimizer, state["optimizer"])

@@ -144,9 +144,10 @@ def _final_model(run: Run, record: Record, say: Callable[[str], None]) -> torch.
     state = checkpoint.load(record.folder, say)
     if state is None:
         raise _no_checkpoint(run, record.folder, "has no sound checkpoint")
-    theirs = state["identity"]
-    identity = {"recipe": records.with_defaults(theirs["recipe"]), "seed": theirs["seed"]}
-    if state["epoch"] != record.result["epochs"] or identity != {name: record.config[name] for name in identity}:
+    theirs, ours = (
+        (records.deciding(source["recipe"]), source["seed"]) for source in (state["identity"], record.config)
+    )
+    if state["epoch"] != record.result["epochs"] or theirs != ours:
         raise _no_checkpoint(run, record.folder, "has no checkpoint of the final model")
     # the model's classes are all that it needs to know of the in-distribution images
     model = build_model(run.recipe, SimpleNamespace(num_classes=len(record.config["classes"])))

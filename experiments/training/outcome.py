@@ -4,7 +4,6 @@ import torch
 
 from experiments import records
 from experiments.records import files
-from experiments.records.provenance import environment
 from experiments.training.evaluate import final_scores
 from experiments.training.loop import Training
 
@@ -24,9 +23,10 @@ def write_config(training: Training) -> None:
         "batching": training.train.batching,
         "pretrained_sha256": training.pretrained_sha256,
         "parameters": sum(p.numel() for p in training.model.parameters()),
-        "environment": environment(training.device)
-        | {"processes": training.world.size, "precision": training.speed.precision, "layout": "channels_last"},
+        "environment": training.environments[-1],
     }
+    if earlier := training.environments[:-1]:
+        config["earlier_environments"] = earlier
     if training.world.writes:
         files.write_json(training.folder / records.CONFIG, config)
 

@@ -1,8 +1,8 @@
 """How a run computes: precision, memory layout, compilation. Results depend on it by rounding only.
 
-Images are channels-last. Where the processor is fast in bfloat16, as GPUs and CPUs with AMX are, the forward pass runs
-in it; parameters, the loss, the optimizer and every score stay float32. Other CPUs compute in float32 alone. On a GPU
-the optimizer is one fused kernel, and nothing within an epoch waits for the GPU.
+Images are channels-last. On a GPU, and for images on a CPU with AMX, the forward pass runs in bfloat16; parameters, the
+loss, the optimizer and every score stay float32. All else computes in float32 alone. On a GPU the optimizer is one
+fused kernel, and nothing within an epoch waits for the GPU.
 """
 
 import os
@@ -70,7 +70,7 @@ def choose(
         precision: one of `PRECISIONS`; "auto" is bf16 where the processor is faster in it, else float32.
         compiled: whether to compile the model.
         device: where it trains.
-        one_shape: whether nearly all batches have the same shape, so that trying out algorithms for it pays.
+        one_shape: whether nearly all batches have the same shape, as images do: trying out algorithms pays.
         world: the processes of the run, which all take the precision that all have.
         deterministic: on a GPU, take no algorithm whose result depends on the order in which its threads finish;
             operations that have no other raise a RuntimeError that names them. Call it before CUDA's first product.
@@ -84,7 +84,7 @@ def choose(
     if precision == "tf32" and not cuda:
         raise ValueError("precision tf32 needs a CUDA device")
     if precision == "auto":
-        precision = "float32" if world.any(not _is_fast_in_bf16(device)) else "bf16"
+        precision = "float32" if world.any(not _is_fast_in_bf16(device, one_shape)) else "bf16"
     if cuda:
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         torch.backends.cudnn.benchmark = one_shape and not deterministic
@@ -95,11 +95,11 @@ def choose(
     return Speed(precision, compiled, device.type, one_shape)
 
 
-def _is_fast_in_bf16(device: torch.device) -> bool:
+def _is_fast_in_bf16(device: torch.device, one_shape: bool) -> bool:
     if device.type == "cuda":  # emulated, as on cards before Ampere, it is slower than float32
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # with the bf16 instructions of AVX-512 alone a step takes longer than in float32 (docs/SPEED.md)
-    return torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported()
+    # Packed texts are slower in it, and so are images with the bf16 instructions of AVX-512 alone (docs/LOG.md).
+    return one_shape and torch.backends.cpu.get_cpu_capability() == "AVX512" and torch.cpu._is_amx_tile_supported()
 
 
 def to_cpu(*tensors: Tensor) -> list[Tensor]:

@@ -1,5 +1,6 @@
 """Resuming from a checkpoint that another device may have written, or another process has read."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from experiments.training.errors import CannotResume
 def identity(run: Run, splits: Splits, pretrained_sha256: str | None) -> dict[str, Any]:
     """What a checkpoint must agree on to be resumed."""
     return {
-        "recipe": records.as_json(run.recipe),
+        "recipe": records.deciding(records.as_json(run.recipe)),
         "seed": run.seed,
         "data": [split.fingerprint for split in splits],
         "pretrained": pretrained_sha256,
@@ -46,15 +47,37 @@ def load(
     if state is None:
         return None
     path = folder / checkpoint.CURRENT
+    state.setdefault("environments", _environments(folder))  # older checkpoints have none
     if lacking := {"identity", *parts} - set(state):
         raise CannotResume(f"{path} is of another version: it lacks {sorted(lacking)}")
     for name, now in mine.items():
         theirs = state["identity"].get(name)
-        if (records.with_defaults(theirs) if name == "recipe" else theirs) != now:
+        if (theirs := records.deciding(theirs) if name == "recipe" else theirs) != now:
             raise CannotResume(
                 f"{path} was made with another {name}: move the folder away to start again ({_difference(theirs, now)})"
             )
     return state
+
+
+def _environments(folder: Path) -> list[dict]:
+    try:
+        return records.environments(json.loads((folder / records.CONFIG).read_text()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def with_session(before: list[dict[str, Any]], now: dict[str, Any]) -> list[dict[str, Any]]:
+    """The environments of a run's sessions when one more begins; one like the last is the same.
+
+    Args:
+        before: of the sessions so far, see `records.environments`.
+        now: the new one's.
+    """
+
+    def place(environment: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in environment.items() if name not in ("first_epoch", "command")}
+
+    return before if before and place(before[-1]) == place(now) else [*before, now]
 
 
 def _difference(theirs, mine) -> str:

@@ -71,7 +71,7 @@ CLAIMS: dict[str, Claim] = {
     "out_of_distribution": Claim(
         "AdaFocal detects out-of-distribution samples better than FL-3 and FLSD-53 (Fig. 6, Table 8)",
         ("table8", "fig6"),
-        ("scale", "pair", "against", "AUROC (%) of FL-3", "of FLSD-53", "of AdaFocal"),
+        ("scale", "pair", "against", "seeds", "AUROC (%) of FL-3", "of FLSD-53", "of AdaFocal"),
         scores.out_of_distribution,
     ),
     "ablation_bins": Claim(

@@ -196,7 +196,7 @@ def out_of_distribution(scale: str) -> Finding:
             aurocs = {method: [one[name]["auroc"] for one in these if name in one] for method, these in scored.items()}
             if all(aurocs.values()):
                 held += max(aurocs, key=lambda method: mean(aurocs[method])) == "adafocal"
-                rows.append([pair_name(pair), name, *(percent(aurocs[method], 1) for method in methods)])
+                rows.append([pair_name(pair), name, seeds(aurocs), *(percent(aurocs[method], 1) for method in methods)])
     return Finding(held, len(rows), 2 * len(experiment.pairs_at(scale)), rows=rows)
 
 

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.grid import Column
+from experiments.methods import METHODS
 from experiments.records import Record
 from figures import style
 from figures.collect import Collection
@@ -42,7 +43,7 @@ def draw(collection: Collection) -> Figure:
         adaptive = [
             (column, record)
             for column in collection.columns
-            if column.method == "adafocal"
+            if METHODS[column.method].loss == "adafocal"
             for record in collection.records(pair, column)[:1]
         ]
         records = collection.of_pair(pair)

@@ -193,7 +193,7 @@ def shown(part: str, name: str) -> Callable[[Record], float | None]:
         value = record.result[part].get(name)
         if value is None:
             value = _from_logits(record, part, name)
-        return None if value is None else SCORES[name].unit.factor * value
+        return None if value is None or value != value else SCORES[name].unit.factor * value
 
     return score
 
@@ -204,14 +204,15 @@ def _from_logits(record: Record, part: str, name: str) -> float | None:
     except RecordError:
         return None
     temperature = record.result["temperature"] if part.endswith("_scaled") else 1.0
+    num_bins = record.config["recipe"]["num_bins"]
 
     def compute() -> float:
         arrays = record.predictions
         logits = arrays["test_logits"].astype(np.float64) / temperature
-        return SCORES[name].of(predictions_of(logits, arrays["test_labels"], record.config["recipe"]["num_bins"]))
+        return SCORES[name].of(predictions_of(logits, arrays["test_labels"], num_bins))
 
     code = cache.code("calibration", packages=("numpy", "scipy", "torch"))
-    return cache.number(f"score {name} {temperature} {inputs} {code}", compute)
+    return cache.number(f"score {name} {num_bins} {temperature} {inputs} {code}", compute)
 
 
 def before_after(score: str) -> tuple[Block, Block]:

@@ -42,6 +42,13 @@ def test_one_sample_is_off_by_its_residual(confidence, correct):
     assert smooth_ece([confidence], [correct]) == pytest.approx(abs(correct - confidence), abs=1e-4)
 
 
+@pytest.mark.parametrize("n", [1, 10, 100, 1000, 12345])  # rounding may put the error above 1
+@pytest.mark.parametrize("confidence", [0.0, 1.0])
+def test_being_sure_of_what_is_wrong_is_an_error_of_one(n, confidence):
+    assert smooth_ece(np.full(n, confidence), np.full(n, confidence == 0)) == pytest.approx(1.0, abs=1e-9)
+    assert smooth_ece(np.full(n, confidence), np.full(n, confidence == 1)) == pytest.approx(0.0, abs=1e-9)
+
+
 def test_the_order_does_not_matter_and_twice_the_samples_change_nothing():
     confidence, correct = outcomes(300, 1)
     order = np.random.default_rng(0).permutation(300)

@@ -110,7 +110,7 @@ def test_10001_validation_samples_on_1_to_4_processes(tmp_path, capsys):
             for name, expected in alone.items():
                 assert torch.equal(found[name], expected), (size, name)
     with capsys.disabled():
-        print(" R12: 10,001 samples on 1, 2, 3, 4 processes: counts, edges and gammas identical", end="")
+        print(" 10,001 samples on 1, 2, 3, 4 processes: counts, edges and gammas identical", end="")
 
 
 def test_processes_without_a_batch_get_the_logits_too(tmp_path):

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments import records
+from experiments import records, status
 from experiments.methods import METHODS
+from experiments.records import provenance
 from experiments.train import PREEMPTED, main, train
 from experiments.training import checkpoint
 from experiments.training.errors import Preempted
@@ -42,6 +43,40 @@ def test_stopping_in_the_middle_of_epochs_changes_nothing(method, tmp_path):
     assert stops >= 4
     train(run, Session(runs=tmp_path / "parts", say=silent))
     assert record_of(run.folder(tmp_path / "parts")) == expected
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    """A run that was stopped in its second epoch, and its folder of runs."""
+    run = tiny_run("ce")
+    with pytest.raises(Preempted):
+        train(run, Session(runs=tmp_path, say=silent, should_stop=After(5)))
+    return run, tmp_path
+
+
+def test_a_record_names_every_machine_and_commit_of_its_run(stopped, monkeypatch):
+    run, runs = stopped
+    monkeypatch.setattr(provenance, "_cpu_name", lambda: "another CPU")
+    monkeypatch.setattr(provenance, "git_commit", lambda: "1" * 40)
+    with pytest.raises(Preempted):
+        train(run, Session(runs=runs, say=silent, should_stop=After(4)))
+    train(run, Session(runs=runs, say=silent))  # of the same place: no session of its own
+    first, last = records.environments((record := records.read(run.folder(runs), run)).config)
+    assert (first["first_epoch"], last["first_epoch"]) == (1, 2)
+    assert record.commits == [first["git_commit"] or "unknown", "1" * 40]
+    assert record.computed_on == [f"{first['device']} in float32", "another CPU in float32"]
+    assert status._device(run.folder(runs)) == f"{first['device']}, then another CPU"
+
+
+def test_a_checkpoint_of_an_older_version_goes_on(stopped, tmp_path):
+    run, runs = stopped
+    state = checkpoint.load(run.folder(runs))
+    del state["environments"]  # config.json knows
+    state["identity"]["recipe"] |= {"precision": "auto", "threads": 4, "eval_batch_size": 7}  # of other defaults
+    checkpoint.save(run.folder(runs), state)
+    train(run, Session(runs=runs, say=silent))
+    assert record_of(run.folder(runs)) == undisturbed(run, tmp_path / "whole")
+    assert len(records.environments(records.read(run.folder(runs), run).config)) == 1
 
 
 def test_gamma_updates_within_an_epoch_and_dropout_go_on_too(tmp_path):
@@ -139,7 +174,7 @@ def test_signals_at_random_moments(count, tmp_path, capsys):
             assert not (run.folder(runs) / ".lock").exists() or process.exitcode < 0
         assert record_of(run.folder(runs)) == expected
     with capsys.disabled():
-        print(f" R10: {sent} signals in {rounds} runs, all records identical", end="")
+        print(f" {sent} signals in {rounds} runs, all records identical", end="")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -178,7 +213,7 @@ def test_kills_at_random_moments_and_during_checkpoint_writes(count, writing, tm
         assert not half_written(folder), "what a killed write left is still there"
         assert not list(folder.glob(".*.tmp"))
     with capsys.disabled():
-        print(f" R1: {kills} kills, {in_write} in a checkpoint's write, {rounds} records identical", end="")
+        print(f" {kills} kills, {in_write} in a checkpoint's write, {rounds} records identical", end="")
 
 
 def half_written(folder: Path) -> list[Path]:

@@ -11,7 +11,7 @@ from experiments.publish import main
 from experiments.records import files, provenance
 from experiments.records.dataframe import frame
 from experiments.train import train
-from experiments.training import checkpoint
+from experiments.training import checkpoint, ood
 from experiments.training.session import Session
 from tests.support.records import edit
 from tests.support.runs import tiny_run
@@ -100,6 +100,8 @@ def break_predictions(folder):
         (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit="0" * 40 + "+changes")),
          "no commit holds"),
         (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit=None)), "no commit holds"),
+        (lambda f: edit(f / "config.json", lambda c: c.update(earlier_environments=[{"git_commit": "1+changes"}])),
+         "no commit holds"),
         (lambda f: edit(f / "config.json", lambda c: c["recipe"].update(lr=9)), "another recipe"),
         (lambda f: edit(f / "config.json", lambda c: c.pop("recipe")), "damaged record: KeyError"),
         (lambda f: edit(f / "config.json", lambda c: c.update(run="demo/digits/resnet8/ce/seed0")), "holds the record"),
@@ -132,6 +134,21 @@ def test_another_record_of_the_same_run_is_not_overwritten(runs, tmp_path, capsy
     assert main([str(runs), "--into", str(into)]) == 2
     assert "another record of the run" in capsys.readouterr().err
     assert files.sha256((RUN.folder(into) / records.RESULT).read_bytes()) == before
+
+
+def test_scores_that_a_record_got_after_it_was_published_are_added(runs, tmp_path, capsys):
+    into = tmp_path / "published"
+    assert main([str(runs), "--into", str(into)]) == 0
+    folder = RUN.folder(runs)
+    for number in (1, 2):
+        record = records.read(folder, RUN)
+        ood._store(record, {f"noise{number}": record.predictions["test_logits"]}, {f"noise{number}": {"auroc": 0.5}})
+        assert main([str(runs), "--into", str(into)]) == 0
+        assert f"{into}: 1 records published, 0 were there" in capsys.readouterr().out
+    for name in records.FILES:
+        assert (RUN.folder(into) / name).read_bytes() == (folder / name).read_bytes()
+    edit(folder / records.RESULT, lambda r: r["ood"].pop("noise1"))  # published ones do not vanish
+    assert main([str(runs), "--into", str(into)]) == 2
 
 
 def test_two_records_of_one_run_are_refused(runs, tmp_path, capsys):

@@ -112,6 +112,13 @@ def test_override_an_option_and_keep_the_others():
     assert made.loss_options["switch_threshold"] == 0.2
 
 
+@pytest.mark.parametrize("text", ["false", "False", "FALSE"])
+def test_an_option_is_switched_off_in_any_case(text):
+    made = recipe("cifar10", "resnet50", "adafocal", "paper", (f"loss_options.inverse_focal={text}",))
+    assert made.loss_options["inverse_focal"] is False
+    assert recipe("cifar10", "resnet50", "ce", "paper", (f"data_options.flip={text}",)).data_options["flip"] is False
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -131,6 +138,10 @@ def test_override_an_option_and_keep_the_others():
         ("optimizer=adagrad", "sgd"),
         ("keep=first", "last, best"),
         ("reduction=none", "one cannot train"),
+        ("loss_options.inverse_focal=no", "True or False"),
+        ("loss_options.reduction=mean", "--set reduction"),
+        ("data_options.seed=3", "no option seed: .* split_seed"),
+        ("data_options.filp=false", "no option filp: choose from train_size, val_size"),
     ],
 )
 def test_bad_overrides_are_refused(text, message):

@@ -143,6 +143,11 @@ def test_auto_takes_bf16_on_a_cpu_with_amx_alone(vectors, amx, expected, process
     assert choose("auto", False, CPU).precision == expected
 
 
+def test_packed_texts_are_float32_on_every_cpu(processor):
+    processor("AVX512", True)
+    assert choose("auto", False, CPU, one_shape=False).precision == "float32"
+
+
 @pytest.mark.parametrize("model", ["resnet8", "wrn10-2", "cnn", "bert-mini"])
 def test_the_demo_computes_in_float32_on_every_processor(model, processor):
     processor("AVX512", True)

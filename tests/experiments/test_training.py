@@ -1,5 +1,6 @@
 """What a run promises: the same record however often it was interrupted, and a test split that is only scored."""
 
+import json
 import math
 import signal
 import subprocess
@@ -11,7 +12,9 @@ import torch
 
 import data
 from experiments import records
-from experiments.methods import METHODS
+from experiments.grid import Run
+from experiments.methods import METHODS, Method
+from experiments.records.dataframe import frame
 from experiments.records.provenance import ROOT
 from experiments.train import train
 from experiments.training import checkpoint
@@ -19,7 +22,8 @@ from experiments.training.errors import CannotResume, TrainingDiverged
 from experiments.training.evaluate import predict
 from experiments.training.loop import Training
 from experiments.training.session import Session
-from tests.support.runs import ENDLESS, cli, tiny_run
+from figures.tables.table import shown
+from tests.support.runs import ENDLESS, FAST, cli, tiny_run
 from tests.support.training import Interrupted, interrupt_after, record_of, silent
 from tests.support.waiting import started, wait_until
 
@@ -162,6 +166,33 @@ def test_bins_are_those_of_gamma_and_scores_have_their_own(tmp_path):
     assert len(record.bins) == 4 * 5
     assert record.bins["gamma"].notna().all()
     assert result["num_bins"] == 15
+
+
+def test_gammas_that_move_within_epochs_stand_beside_the_edges_they_are_used_with(tmp_path):
+    run = tiny_run("adafocal", 0, "update_every=3")  # four steps an epoch: the last update is the fifth, after 15
+    train(run, Session(runs=tmp_path, say=silent))
+    loss = checkpoint.load(run.folder(tmp_path))["loss"]
+    last = records.read(run.folder(tmp_path), run).bins.query("epoch == 4")
+    assert np.array_equal([*last["val_lower"], last["val_upper"].iloc[-1]], loss["edges"].double().numpy())
+    assert np.array_equal(last["gamma"], loss["gammas"].double().numpy())
+    assert last["val_count"].sum() == 150
+
+
+def test_a_record_has_the_bins_that_its_loss_has_by_default(tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "later", Method("Later", "adafocal", colour="#000000"))  # num_bins: the loss's own, 15
+    run = Run.make("demo", "digits", "resnet8", "later", 0, (*FAST, "num_bins=10"))
+    train(run, Session(runs=tmp_path, say=silent))
+    assert len(records.read(run.folder(tmp_path), run).bins) == 4 * 15
+
+
+def test_scores_that_are_not_defined_are_null_in_the_record(tmp_path):
+    few = ("epochs=1", "data_options.train_size=64", "data_options.val_size=20", "data_options.test_size=1")
+    run = Run.make("demo", "topics", "cnn", "ce", 0, few)
+    train(run, Session(runs=tmp_path, say=silent))
+    result = json.loads((run.folder(tmp_path) / records.RESULT).read_text())
+    assert result["test"]["nll_refinement"] is None
+    assert np.isnan(frame(tmp_path)["test_nll_refinement"].astype(float).item())
+    assert shown("test", "nll_refinement")(records.read(run.folder(tmp_path), run)) is None
 
 
 def test_losses_without_a_gamma_a_bin_record_none(tmp_path):

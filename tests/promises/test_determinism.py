@@ -1,4 +1,4 @@
-"""R2 and the same seed gives the same bytes, time after time."""
+"""The same seed gives the same bytes, time after time."""
 
 import csv
 import io
