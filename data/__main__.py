@@ -16,8 +16,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit status is 0, or 2 after one line on stderr."""
     parser = argparse.ArgumentParser(
         prog="python -m data",
-        description="Fetch a dataset if it is not there, verify it, decode or tokenise it into the cache below the "
-        "data root and print its splits. Run it where there is a network before jobs start: training never downloads.",
+        description="Fetch a dataset if it is not there, verify it, decode it into the cache below the data root and "
+        "print its splits, of the dataset's own options. Run it where there is a network before jobs start: training "
+        "never downloads.",
         epilog=f"Datasets: {', '.join(DATASETS)}. Pretrained encoders: {', '.join(ENCODERS)}. "
         f"Out-of-distribution sets: {', '.join(OOD)}. "
         "digits comes with scikit-learn; imagenet has to be put at "
@@ -26,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     parser.add_argument("name", metavar="NAME", help="the dataset, pretrained encoder or out-of-distribution set")
     parser.add_argument("--data-root", metavar="DIR", help="default: $ADAFOCAL_DATA, else ./datasets")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the train/val split (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the split (default: 0; many recipes have split_seed 1)")
     parser.add_argument("--no-download", action="store_true", help="only look at what is there")
     args = parser.parse_args(argv)
     print_what_can_be()

@@ -31,7 +31,9 @@ GENERAL = """\
 #SBATCH --signal=B:USR1@120
 {options}{head}
 {runs}
-source "${{SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}}/experiments/scripts/common.sh"
+here=$(dirname "$0")/../..
+if [[ ! -f $here/experiments/scripts/common.sh ]]; then here=$SLURM_SUBMIT_DIR; fi # sbatch runs a copy
+source "$here/experiments/scripts/common.sh"
 """
 
 

@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -60,6 +61,20 @@ def add_session_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--download", action="store_true", help="fetch the dataset and the pretrained encoder if they are missing"
     )
+
+
+def session_text(options: argparse.Namespace, device: str | None) -> str:
+    """The options of `add_session_options` as they were typed, where they are not the defaults.
+
+    Args:
+        options: parsed.
+        device: what --device said.
+    """
+    given = {"data-root": options.data_root, "runs": options.runs, "device": device}
+    given["checkpoint-seconds"] = options.checkpoint_seconds
+    usual = {"runs": Path("runs"), "checkpoint-seconds": 60.0}
+    text = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value != usual.get(name))
+    return text + (" --download" if options.download else "")
 
 
 def pick_device(name: str | None) -> str:

@@ -43,12 +43,12 @@ def _evaluate_all(runs: list[Run], options) -> None:
         if record is None:
             untrained += 1
             continue
-        if not options.again and not lacking(record, sets_of(run.dataset, options.ood)):
-            there += 1
-            continue
         try:
+            if not options.again and not lacking(record, sets_of(run.dataset, options.ood)):
+                there += 1
+                continue
             entries = _evaluate(run, options, say)
-        except (NoCheckpoint, RunIsLocked) as error:
+        except (NoCheckpoint, RunIsLocked, records.RecordError) as error:
             skipped += 1
             say(f"skipped: {error}")
             continue

@@ -52,6 +52,8 @@ def unpacked(source: Path) -> Iterator[Path]:
     if source.is_dir():
         yield source
         return
+    if not source.exists():
+        raise RecordError(f"there is no {source}: give a folder or a tar of records")
     with tempfile.TemporaryDirectory() as temporary:
         for path, content in read_tar(source).items():
             if Path(path).name in WHOLE:

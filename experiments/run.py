@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from data.splits.workers import starting_deaf
+from data.splits.workers import starting_deaf, usable_cores
 from experiments import grid, records, scales
 from experiments.command import (
     INTERRUPTED,
@@ -26,6 +26,7 @@ from experiments.command import (
     REFUSED,
     add_session_options,
     pick_device,
+    session_text,
     until_nobody_reads,
 )
 from experiments.grid import Run
@@ -213,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _arguments().parse_args(arguments)
     try:
-        options.device = pick_device(options.device)
+        given, options.device = options.device, pick_device(options.device)
         options.scale = scales.resolve(options)
         wanted = grid.runs_of(options.name, options.scale)
         if scales.is_left_to_the_user(options):
@@ -231,7 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
                     raise ValueError(f"--{name} {choice} is no part of it: choose from {', '.join(map(str, known))}")
                 wanted = [run for run in wanted if getattr(run, name) == choice]
         if options.workers is None:
-            options.workers = (os.cpu_count() or 1) if SCALES[options.scale].trains and options.device == "cpu" else 1
+            options.workers = usable_cores() if SCALES[options.scale].trains and options.device == "cpu" else 1
         if options.workers < 1:
             raise ValueError(f"--workers must be >= 1, got {options.workers}")
     except ValueError as error:
@@ -246,7 +247,7 @@ def main(arguments: list[str] | None = None) -> int:
     published = sum(record is not None and record.is_published for record in found.values())
     note = f" ({published} of them published)" if published else ""
     if options.dry_run:
-        print("\n".join(run.command for run in runs))
+        print("\n".join(run.command + session_text(options, given) for run in runs))
         return 0
     if not runs:
         print(f"{options.name}: all {len(wanted)} runs of scale {options.scale} are there{note}")

@@ -1,6 +1,7 @@
 """Imports point one way, between packages and inside them; files stay readable."""
 
 import ast
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,15 @@ def test_the_library_knows_no_files_and_no_command_lines(package):
         if module.split(".")[0] == package:
             names = {node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)}
             assert not names & {"open", "argparse", "Path"}, module
+
+
+def test_the_repository_stays_small():
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git checkout")
+    paths = [ROOT / name for name in listed.split("\0") if name]
+    assert sum(path.stat().st_size for path in paths if path.is_file()) < 25 * 2**20
 
 
 def test_files_have_at_most_300_lines():

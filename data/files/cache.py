@@ -13,6 +13,7 @@ from data.errors import DAMAGED_NPZ
 from data.files.durable import sync
 
 FOLDER = ".cache"
+KEPT = 3  # entries a name
 NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
 
 
@@ -20,7 +21,8 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
     """Arrays from the cache below `root`, or made and then kept there.
 
     A damaged file counts as missing. Where nothing can be written the arrays are made anew every time, with a
-    warning. Arrays of `name` with another key are those of files that have changed since: they are removed.
+    warning. Of the arrays of `name` with other keys, from files or options that have changed since, the ones used last
+    are kept.
 
     Args:
         root: the data root.
@@ -31,6 +33,8 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
     path = root / FOLDER / f"{name}-{key[:16]}.npz"
     arrays = _read(path)
     if arrays is not None:
+        with contextlib.suppress(OSError):
+            os.utime(path)  # used last
         return arrays
     with contextlib.ExitStack() as stack:
         try:
@@ -68,6 +72,6 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     name = path.stem.rpartition("-")[0]
-    for stale in path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"):
-        if stale != path:
-            stale.unlink(missing_ok=True)
+    by_use = sorted(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"), key=lambda kept: kept.stat().st_mtime_ns)
+    for stale in by_use[:-KEPT]:
+        stale.unlink(missing_ok=True)

@@ -77,13 +77,13 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parser().parse_args(arguments)
     try:
+        for name in options.calibrators or ():
+            build(name)
         if len(options.predictions) == 1 and not options.predictions[0].is_dir():
             single.report(options)
             return 0
         check_num_bins(options.num_bins)
         np.random.default_rng(options.seed)
-        for name in options.calibrators or ():
-            build(name)
         return REFUSED if many.report(options) else 0
     except BrokenPipeError:
         raise

@@ -19,7 +19,7 @@ def part(path: Path, *names: str, probabilities: bool, binary: bool) -> Predicti
     if found is None or not probabilities:
         return found
     with np.errstate(divide="ignore"):
-        return Predictions(np.log(found.scores), found.labels)
+        return Predictions(np.log(found.scores), found.labels, found.classes)
 
 
 def load(path: Path, val_path: Path | None, options) -> tuple[Predictions, Predictions | None, list[str]]:
@@ -35,8 +35,10 @@ def load(path: Path, val_path: Path | None, options) -> tuple[Predictions, Predi
         warnings.simplefilter("always", UserWarning)
         test = part(path, "test", "", **how)
         val = part(val_path, "val", "", **how) if val_path else part(path, "val", **how)
-    if val and val.scores.shape[1] != test.scores.shape[1]:
-        raise ValueError(f"{val_path or path}: {val.scores.shape[1]} classes, {path} has {test.scores.shape[1]}")
+    try:
+        val = val and val.in_order_of(test)
+    except ValueError as error:
+        raise ValueError(f"{val_path or path}: {error} in {path}") from None
     return test, val, list(dict.fromkeys(f"Note: {warning.message}." for warning in caught))
 
 

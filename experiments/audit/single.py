@@ -100,6 +100,8 @@ def report(options) -> None:
         names, left_out = choose(options.calibrators, k)
         notes.append(f"Calibrators are fitted to {len(val.labels):,} validation samples.")
         notes += left_out + _limits(names, val)
+    elif options.calibrators:
+        notes.append("No validation predictions (--val FILE): no calibrator is fitted.")
     print("\n".join(notes), flush=True)
     intervals = bootstrap(
         *test,

@@ -17,6 +17,7 @@ NO_CLASS = re.compile(  # names of columns, in lower case, that are no class unl
     r"unnamed: \d+|((row|sample|image|example)_)?id|index|idx|row|split|fold|loss|(y_)?pred|preds|predictions?"
     r"|predicted|pred(icted)?_(label|class)|conf(idence)?|correct|targets?|y_true|ground_truth"
 )
+FAR = 10  # times as many as there are columns: a number beyond does not count them
 MANY = 10  # rows, from which a column of nothing but whole numbers beside others is no chance
 
 
@@ -36,22 +37,26 @@ def has_label(path: Path) -> bool:
     return not head.strip() or LABEL in (name.strip().strip("\"'") for name in re.split(r"[,;\t]", head))
 
 
-def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Scores [N, K] float64 and labels [N] of a table with commas, semicolons or tabs and a first line of names.
+def read(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
+    """Scores [N, K] float64, labels [N] and names of the classes, of a table with a first line of names.
 
-    The label's column is called `label`. Class columns that end in numbers go in the order of these, others in the
-    file's. Columns of other things (an index, `id`, `pred`) are left out with a warning. A label may be a class
-    column's name.
+    Commas, semicolons or tabs separate. The label's column is called `label`. Class columns that end in numbers go in
+    the order of these, others in the file's. Columns of other things (an index, `id`, `pred`) are left out with a
+    warning. A label may be a class column's name.
 
     Raises:
-        ValueError: no column `label`, no class column, one that is not of numbers, or columns that cannot be told from
-            class columns.
+        ValueError: no column `label`, no class column, one that is not of numbers, columns that cannot be told from
+            class columns, or labels of which nobody knows whether they count from 0 or from 1.
     """
     table = _table(path)
     if LABEL not in table.columns:
         names = ", ".join(map(str, table.columns[:8]))
         raise ValueError(f"no column 'label': it has {names}; the first line must name the columns")
     labels, scores = table[LABEL], table.drop(columns=LABEL)
+    if labels.isna().any():  # a class may be called None, or NA
+        labels = _table(path, usecols=[LABEL], keep_default_na=False)[LABEL]
+    if (labels == "").any():
+        raise ValueError(f"row {int((labels == '').to_numpy().argmax()) + 1} has no label")
     classes = class_columns(scores, frozenset(labels) if not _is_number(labels) else frozenset())
     if left_out := [str(name) for name in scores.columns if name not in classes]:
         warnings.warn(f"left out, for they name no class: columns {', '.join(map(repr, left_out))}")
@@ -63,14 +68,19 @@ def read(path: Path) -> tuple[np.ndarray, np.ndarray]:
             if str(label) not in number_of:
                 raise ValueError(f"column 'label' is not of numbers, and no class column is called {str(label)!r}")
         labels = labels.map(lambda label: number_of[str(label)])
-    return scores[classes].to_numpy(np.float64), labels.to_numpy()
+    elif re.search(r"(\D|^)1$", str(classes[0])) and len(labels) and 1 <= labels.min() <= labels.max() < len(classes):
+        raise ValueError(
+            f"the classes' columns begin at {classes[0]!r}, and no label is 0 or {len(classes)}: whether labels begin "
+            "at 0 or at 1 cannot be told; give the columns' names as labels"
+        )
+    return (scores[classes].to_numpy(np.float64), labels.to_numpy()), tuple(map(str, classes))
 
 
 def _is_number(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column)  # bool, too
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _table(path: Path, **options) -> pd.DataFrame:
     zipped = path.name.lower().endswith(".gz")
     if not zipped and (what := told(path)):
         raise ValueError(f"the file {what}")
@@ -78,7 +88,7 @@ def _table(path: Path) -> pd.DataFrame:
         head, first = file.readline(2**20), file.readline(2**20)
     separator = max(",;\t", key=lambda sign: head.count(sign.encode()))
     decimal = "," if separator != "," and b"," in first and b"." not in first else "."
-    return pd.read_csv(path, sep=separator, decimal=decimal, compression="gzip" if zipped else None)
+    return pd.read_csv(path, sep=separator, decimal=decimal, compression="gzip" if zipped else None, **options)
 
 
 def class_columns(scores: pd.DataFrame, named: frozenset = frozenset()) -> list:
@@ -97,6 +107,10 @@ def class_columns(scores: pd.DataFrame, named: frozenset = frozenset()) -> list:
         if match := re.fullmatch(r"(.*?)(\d+)", str(name)):
             series[match[1]][int(match[2])] = name
     series = {prefix: columns for prefix, columns in series.items() if len(columns) > 1}
+    of_named = {prefix for prefix, columns in series.items() if named & set(columns.values())}
+    if named and named <= set(known) and of_named == set(series):  # whatever the numbers, they are parts of names
+        _check_whole(scores[_of_numbers(scores[known])])
+        return known
     if len(series) > 1:
         raise ValueError(
             f"columns {', '.join(repr(prefix + '...') for prefix in series)} could all be those of the classes: leave "
@@ -105,6 +119,12 @@ def class_columns(scores: pd.DataFrame, named: frozenset = frozenset()) -> list:
     for prefix, columns in series.items():
         if 2 * len(columns) > len(known):
             numbers = sorted(columns)
+            if numbers[0] > FAR * len(numbers):  # parts of names, as in n01443537
+                if list(columns) != numbers:
+                    raise ValueError(
+                        f"columns {prefix + '...'!r} are not in the order of their numbers: give their names as labels"
+                    )
+                return _of_numbers(scores[list(columns.values())])
             for expected, number in enumerate(numbers, start=min(numbers[0], 1)):
                 if number != expected:
                     raise ValueError(f"column {prefix + str(expected)!r} is missing before {columns[number]!r}")

@@ -2,8 +2,9 @@
 
 import warnings
 import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -13,16 +14,37 @@ from data.files.foreign import told
 from experiments.records import csv_columns
 
 
-class Predictions(NamedTuple):
-    """What a model said of N samples.
+@dataclass(frozen=True)
+class Predictions:
+    """What a model said of N samples: `scores, labels = predictions`.
 
     Attributes:
         scores: [N, K] float64 logits, or probabilities.
         labels: [N] int64 in [0, K).
+        classes: the names of the K columns of a table; () where the file has none.
     """
 
     scores: np.ndarray
     labels: np.ndarray
+    classes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        return iter((self.scores, self.labels))
+
+    def in_order_of(self, other: "Predictions") -> "Predictions":
+        """The same with the classes in the order of another file's.
+
+        Raises:
+            ValueError: another number of classes, or others by name.
+        """
+        if (ours := self.scores.shape[1]) != (theirs := other.scores.shape[1]):
+            raise ValueError(f"{ours} classes, there are {theirs}")
+        if not self.classes or not other.classes or self.classes == other.classes:
+            return self
+        if lacking := [name for name in other.classes if name not in self.classes]:
+            raise ValueError(f"no class column is called {lacking[0]!r}, as one is")
+        order = [self.classes.index(name) for name in other.classes]
+        return Predictions(self.scores[:, order], np.argsort(order)[self.labels], other.classes)
 
 
 def read(path: Path, part: str = "", probabilities: bool = False, binary: bool = False) -> Predictions | None:
@@ -45,19 +67,26 @@ def read(path: Path, part: str = "", probabilities: bool = False, binary: bool =
             holds NaN, +inf, labels outside [0, K) or shapes that disagree.
     """
     try:
+        classes = ()
         if csv_columns.is_table(path):
-            found = None if part else csv_columns.read(path)
+            found, classes = (None, ()) if part else csv_columns.read(path)
         else:
             found = _read_npz(path, part, probabilities)
         if found is None:
             return None
         scores = as_scores(_two_columns(found[0], probabilities, binary), from_logits=not probabilities)
         labels = as_labels(found[1], *scores.shape)
-        return Predictions(scores.numpy(), labels.numpy())
+        if not probabilities and _look_like_probabilities(scores.numpy()):
+            warnings.warn("the logits look like probabilities: none is negative, and each row adds up to 1")
+        return Predictions(scores.numpy(), labels.numpy(), classes if len(classes) == scores.shape[1] else ())
     except DAMAGED_NPZ as error:
         raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _look_like_probabilities(scores: np.ndarray) -> bool:
+    return len(scores) > 1 and bool((scores >= 0).all() and (np.abs(scores.sum(axis=1) - 1) < 1e-3).all())
 
 
 def _read_npz(path: Path, part: str, probabilities: bool) -> tuple[np.ndarray, np.ndarray] | None:

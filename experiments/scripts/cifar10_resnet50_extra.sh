@@ -108,4 +108,6 @@ RUNS_OF_PAIR=(
   "calfocal10 4 --set loss_options.mode=bin"
   "calfocal100 4 --set loss_options.mode=bin"
 )
-source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"
+here=$(dirname "$0")/../..
+if [[ ! -f $here/experiments/scripts/common.sh ]]; then here=$SLURM_SUBMIT_DIR; fi # sbatch runs a copy
+source "$here/experiments/scripts/common.sh"

@@ -3,7 +3,7 @@
 # In a job array a task trains one run. Slurm's warning before the time limit (USR1), scancel and pre-emption (TERM) are
 # handed on to Python, which writes a checkpoint and ends with status 75; the task then puts itself back into the queue.
 set -euo pipefail
-cd "${SLURM_SUBMIT_DIR:-$(dirname "${BASH_SOURCE[0]}")/../..}"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source experiments/scripts/cluster.sh
 setup
 

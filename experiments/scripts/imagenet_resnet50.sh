@@ -20,4 +20,6 @@ MODEL=resnet50
 QUICK_SEEDS=3
 METHODS=(ce brier mmce ls flsd53 adafocal)
 SEEDS=(0 1 2 3 4)
-source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"
+here=$(dirname "$0")/../..
+if [[ ! -f $here/experiments/scripts/common.sh ]]; then here=$SLURM_SUBMIT_DIR; fi # sbatch runs a copy
+source "$here/experiments/scripts/common.sh"

@@ -25,4 +25,6 @@ RUNS_OF_PAIR=(
   "adafocal 3 --set loss_options.switch_threshold=0.5"
   "adafocal 4 --set loss_options.switch_threshold=0.5"
 )
-source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"
+here=$(dirname "$0")/../..
+if [[ ! -f $here/experiments/scripts/common.sh ]]; then here=$SLURM_SUBMIT_DIR; fi # sbatch runs a copy
+source "$here/experiments/scripts/common.sh"

@@ -22,4 +22,6 @@ RUNS_OF_PAIR=(
   "fl3 0"
   "fl5 0"
 )
-source "${SLURM_SUBMIT_DIR:-$(dirname "$0")/../..}/experiments/scripts/common.sh"
+here=$(dirname "$0")/../..
+if [[ ! -f $here/experiments/scripts/common.sh ]]; then here=$SLURM_SUBMIT_DIR; fi # sbatch runs a copy
+source "$here/experiments/scripts/common.sh"

@@ -117,8 +117,11 @@ def evaluate(
 
 
 def lacking(record: Record, names) -> list[str]:
-    """The sets whose logits or scores a record has not."""
-    scored, arrays = record.result.get("ood", {}), record.predictions
+    """The sets whose logits or scores a record has not; of a record published without logits, the scores."""
+    scored = record.result.get("ood", {})
+    if record.is_published and not (record.folder / PREDICTIONS).exists():
+        return [name for name in names if name not in scored]
+    arrays = record.predictions
     kept = {name for name in names if name in data.SHIFTS or f"ood_{name}_logits" in arrays}
     return [name for name in names if name not in scored or name not in kept]
 

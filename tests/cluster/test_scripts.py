@@ -73,6 +73,21 @@ def test_together_they_train_every_run_once(checkout):
     assert set(runs) == {run for scale in ("small", "paper") for run in grid.runs_of("all", scale)}
 
 
+def test_a_shell_of_a_job_of_another_folder(checkout):
+    """salloc and srun --pty set SLURM_SUBMIT_DIR, too: to where they were called."""
+    assert call(checkout, "demo_digits_resnet8.sh", SLURM_SUBMIT_DIR="/")[0] == 0
+
+
+def test_sbatch_runs_a_copy_that_finds_the_checkout(checkout, tmp_path):
+    (tmp_path / "spool/slurmd/job1").mkdir(parents=True)
+    copy = tmp_path / "spool/slurmd/job1/slurm_script"
+    shutil.copy(checkout / "experiments/scripts/demo_digits_resnet8.sh", copy)
+    more = {"SLURM_SUBMIT_DIR": str(checkout), "SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "1"}
+    done = subprocess.run(["bash", copy], env=environment(checkout, **more), cwd="/", timeout=HANGS)
+    assert done.returncode == 0
+    assert len((checkout / "calls").read_text().splitlines()) == 1
+
+
 def test_a_job_on_a_gpu_says_so_and_the_demos_do_not(checkout):
     task = {"SLURM_ARRAY_TASK_ID": "0", "SLURM_JOB_ID": "1"}
     for script, more, device in (

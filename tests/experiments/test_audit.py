@@ -80,6 +80,13 @@ def test_csv_and_probabilities(path, arrays, tmp_path, capsys):
     assert row(run(capsys, tmp_path / "p.npz", "--probabilities"), "ECE_EM (%)") == expected
 
 
+def test_calibrators_without_validation_predictions(arrays, tmp_path, capsys):
+    np.savez(tmp_path / "t.npz", logits=arrays["test_logits"], labels=arrays["test_labels"])
+    assert "no calibrator is fitted" in run(capsys, tmp_path / "t.npz", "--calibrators", "ts")
+    assert audit.main([str(tmp_path / "t.npz"), "--calibrators", "platt"]) == 2
+    assert "unknown calibrator 'platt'" in capsys.readouterr().err
+
+
 def test_a_csv_is_read_once(arrays, tmp_path, capsys, monkeypatch):
     table = pd.DataFrame(arrays["test_logits"].astype(float)).assign(label=arrays["test_labels"])
     table.to_csv(tmp_path / "t.csv", index=False)

@@ -157,7 +157,7 @@ def test_broken_validation_parts_are_named(tmp_path, capsys):
     frame, _, err = compare(capsys, "a.npz", "b.npz", "c.npz", status=2)
     assert list(frame.index) == ["c.npz"]
     assert "a-val.npz" in err
-    assert "b-val.npz: 4 classes, b.npz has 5" in err
+    assert "b-val.npz: 4 classes, there are 5 in b.npz" in err
 
 
 def test_nothing_is_written_where_no_file_is_sound(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -114,7 +115,8 @@ def test_the_launcher_trains_what_is_missing_and_nothing_else(tiny_grid, tmp_pat
     arguments = ["--runs", str(tmp_path), "--workers", "2", "--device", "cpu"]
     train.train(tiny_grid[0], Session(runs=tmp_path, say=lambda text: None))
     assert run.main([*arguments, "--dry-run"]) == 0
-    assert capsys.readouterr().out.splitlines() == [missing.command for missing in tiny_grid[1:]]
+    where = f" --runs {shlex.quote(str(tmp_path))} --device cpu"
+    assert capsys.readouterr().out.splitlines() == [missing.command + where for missing in tiny_grid[1:]]
     assert run.main(arguments) == 0
     out = capsys.readouterr().out
     assert "training 3 of 4 runs" in out

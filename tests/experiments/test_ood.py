@@ -19,6 +19,7 @@ from experiments.train import train
 from experiments.training import checkpoint
 from experiments.training.session import Session
 from tests.support.commands import refused
+from tests.support.records import edit
 from tests.support.runs import cli, tiny_run
 from tests.support.training import silent
 
@@ -177,6 +178,23 @@ def test_a_run_killed_between_two_writes_stays_valid(runs, monkeypatch, steps):
         assert np.array_equal(record.predictions[name], array), name
     assert set(evaluate(run, Session(runs=runs, say=silent))) == {"photos", "noise"}
     assert isinstance(records.read(run.folder(runs), run).result["sha256"][records.PREDICTIONS], str)
+
+
+def test_a_record_that_is_published_without_its_logits_stops_no_other(runs, tmp_path, monkeypatch, capsys):
+    published = tiny_run("ce")
+    train(published, Session(runs=tmp_path / "published", say=silent))
+    folder = published.folder(tmp_path / "published")
+    (folder / records.PREDICTIONS).unlink()
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
+    monkeypatch.setattr("experiments.grid.runs_of", lambda name, scale: [published, tiny_run()])
+    arguments = ["--for", "table8", "--scale", "demo", "--runs", str(runs), "--device", "cpu"]
+    assert ood.main(arguments) == 0
+    out = capsys.readouterr().out
+    assert f"skipped: {published}: " in out
+    assert "scored 1 of 2 runs of scale demo; 0 had their scores, 0 are not trained, 1 skipped" in out
+    edit(folder / records.RESULT, lambda r: r.update(ood={name: {"auroc": 0.5} for name in ("photos", "noise")}))
+    assert ood.main(arguments) == 0  # its scores are all that tables show
+    assert "scored 0 of 2 runs of scale demo; 2 had their scores" in capsys.readouterr().out
 
 
 def test_all_runs_of_a_table(runs, tmp_path, monkeypatch, capsys):

@@ -76,8 +76,63 @@ def test_labels_by_name(path):
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        ["n01443537", "n01629819", "n01641577", "n01644900"],  # WordNet's, of ImageNet
+        ["G40", "G43", "other", "none"],
+        ["T1", "T2", "N1", "N2"],
+        ["NA", "None", "null", "nan"],
+        ["class_1", "class_10", "class_2", "class_3"],
+    ],
+)
+def test_labels_by_any_name(path, names):
+    labels = LABELS % 4
+    found = read_table(pd.DataFrame(LOGITS[:, :4], columns=names).assign(label=np.array(names)[labels]), path)
+    assert_all(found, LOGITS[:, :4], labels)
+    assert found.classes == tuple(names)
+
+
+def test_labels_by_number_of_classes_whose_names_hold_numbers(path):
+    names = ["n01443537", "n01629819", "n01641577"]
+    numbered = pd.DataFrame(LOGITS[:, :3], columns=names).assign(label=LABELS % 3)
+    assert_all(read_table(numbered, path), LOGITS[:, :3], LABELS % 3)
+    with pytest.raises(
+        ValueError, match=r"'n\.\.\.' are not in the order of their numbers: give their names as labels"
+    ):
+        read_table(numbered[[*names[::-1], "label"]], path)
+
+
+def test_labels_that_may_begin_at_one_are_refused(path):
+    names = [f"class_{k}" for k in (1, 2, 3)]
+    table = pd.DataFrame(LOGITS[:, :3], columns=names)
+    assert_all(read_table(table.assign(label=LABELS % 3), path), LOGITS[:, :3], LABELS % 3)
+    with pytest.raises(ValueError, match="no label is 0 or 3: whether labels begin at 0 or at 1 cannot be told"):
+        read_table(table.assign(label=1 + LABELS % 2), path)
+    by_name = np.array(names)[1 + LABELS % 2]
+    assert_all(read_table(table.assign(label=by_name), path), LOGITS[:, :3], 1 + LABELS % 2)
+
+
+def test_probabilities_that_are_called_logits_are_mentioned(path):
+    p = np.exp(LOGITS) / np.exp(LOGITS).sum(1, keepdims=True)
+    frame = pd.DataFrame(p, columns=[f"c{k}" for k in range(12)]).assign(label=LABELS)
+    assert_all(read_table(frame, path, "look like probabilities"), p)
+
+
+def test_classes_are_brought_into_the_order_of_another_file(tmp_path):
+    order, names = np.random.default_rng(0).permutation(12), np.array([f"{k}th" for k in range(12)])
+    ours = read_table(pd.DataFrame(LOGITS, columns=names).assign(label=LABELS), tmp_path / "ours.csv")
+    shuffled = pd.DataFrame(LOGITS[:, order], columns=names[order])
+    for labels in (np.argsort(order)[LABELS], names[LABELS]):  # numbers, and names
+        assert_all(read_table(shuffled.assign(label=labels), tmp_path / "theirs.csv").in_order_of(ours))
+    others = read_table(shuffled.rename(columns={"3th": "third"}).assign(label=LABELS), tmp_path / "others.csv")
+    with pytest.raises(ValueError, match="no class column is called '3th'"):
+        others.in_order_of(ours)
+
+
+@pytest.mark.parametrize(
     ("change", "message"),
     [
+        (lambda t: t.assign(label=[pd.NA, *LABELS[1:]]), "row 1 has no label"),
         (lambda t: t.drop(columns="c3"), "column 'c3' is missing before 'c4'"),
         (lambda t: t.assign(**{f"p{k}": 0.5 for k in range(12)}), r"columns 'c\.\.\.', 'p\.\.\.' could all be"),
         (lambda t: t[["label"]], "no column of a class"),

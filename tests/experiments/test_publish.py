@@ -151,6 +151,11 @@ def test_scores_that_a_record_got_after_it_was_published_are_added(runs, tmp_pat
     assert main([str(runs), "--into", str(into)]) == 2
 
 
+def test_a_folder_that_is_not_there_is_refused(tmp_path, capsys):
+    assert main([str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err == f"error: there is no {tmp_path / 'nowhere'}: give a folder or a tar of records\n"
+
+
 def test_two_records_of_one_run_are_refused(runs, tmp_path, capsys):
     shutil.copytree(runs, runs / "again")
     edit(RUN.folder(runs / "again") / records.RESULT, lambda r: r.update(seconds=1.0))
