@@ -14,7 +14,7 @@ import pandas as pd
 
 from experiments.grid import Run
 from experiments.records import files
-from experiments.records.formats import CONFIG, RESULT, as_json, deciding, environments, read_json
+from experiments.records.formats import COMPUTING, CONFIG, RESULT, as_json, environments, read_json
 from experiments.records.provenance import ROOT
 
 HISTORY, BINS, PREDICTIONS = "history.csv", "bins.csv", "predictions.npz"
@@ -150,9 +150,8 @@ def read(folder: Path, run: Run) -> Record:
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None
     if seed != run.seed:
         raise RecordError(f"{folder / CONFIG}: seed is {seed}, expected {run.seed}")
-    recipe = deciding(recipe)
-    for name, expected in deciding(as_json(run.recipe)).items():
-        if recipe[name] != expected:
+    for name, expected in as_json(run.recipe).items():
+        if name not in COMPUTING and recipe.get(name, expected) != expected:
             raise RecordError(f"{folder / CONFIG}: made by another recipe: {name} is {recipe[name]}, now {expected}")
     return Record(folder, config, result)
 
