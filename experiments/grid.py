@@ -175,6 +175,11 @@ class Run:
         return f"python -m experiments.train {names} --scale {self.scale}{settings}"
 
 
+def runs_option(runs: Path | None) -> str:
+    """What names the folder of records in a command that is shown; "" where it is the usual one."""
+    return "" if runs in (None, Path("runs")) else f" --runs {shlex.quote(str(runs))}"
+
+
 def experiment(name: str, scale: str) -> Experiment:
     """What a table or figure is made from.
 

@@ -1,6 +1,5 @@
 """The run records that a table or figure is made from, and which of them are missing."""
 
-import shlex
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,7 +71,7 @@ class Collection:
     @property
     def where(self) -> str:
         """The option of a command that names the folder of the records; "" where it is the usual one."""
-        return f" --runs {shlex.quote(str(self.runs))}" if self.runs not in (None, Path("runs")) else ""
+        return grid.runs_option(self.runs)
 
     @property
     def devices(self) -> list[str]:

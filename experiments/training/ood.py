@@ -16,7 +16,7 @@ import data
 from calibration import ece_em, top_label
 from calibration.ood import entropy_auroc
 from experiments import records
-from experiments.grid import Run
+from experiments.grid import Run, runs_option
 from experiments.records import PREDICTIONS, RESULT, Record, files
 from experiments.records.lock import only_writer
 from experiments.training import checkpoint
@@ -92,15 +92,17 @@ def evaluate(
     record = find(run, session.runs)
     if again or lacking(record, sets):
         if record.folder != folder:
-            raise _no_checkpoint(run, record.folder, "is published without its checkpoint", "train it again")
+            raise _no_checkpoint(
+                run, session.runs, record.folder, "is published without its checkpoint", "train it again"
+            )
         if not any((folder / name).exists() for name in (checkpoint.CURRENT, checkpoint.PREVIOUS)):
-            raise _no_checkpoint(run, folder, "has no checkpoint")
+            raise _no_checkpoint(run, session.runs, folder, "has no checkpoint")
         with only_writer(folder):
             record = records.read(folder, run)
             todo = sets if again else {name: sets[name] for name in lacking(record, sets)}
             logits, entries = {}, {}
             speed = _as_trained(record, torch.device(session.device))
-            model = speed.layout(_final_model(run, record, session.say).to(session.device))
+            model = speed.layout(_final_model(run, session.runs, record, session.say).to(session.device))
             root, in_test = session.data_root, _test(run, session)
             for name, place in todo.items():
                 split = data.load_ood(place, run.dataset, root, seed, session.download, max_images, in_test)
@@ -134,31 +136,33 @@ def find(run: Run, runs: Path) -> Record:
     """
     if folder := records.finished_folder(run, runs):
         return records.read(folder, run)
-    raise ValueError(f"{run.folder(runs)} holds no finished run; train it first: {run.command}")
+    raise ValueError(f"{run.folder(runs)} holds no finished run; train it first: {run.command}{runs_option(runs)}")
 
 
-def _no_checkpoint(run: Run, folder: Path, reason: str, how: str = "move it away and train it again") -> NoCheckpoint:
-    return NoCheckpoint(f"{run}: {folder} {reason}; {how}: {run.command}")
+def _no_checkpoint(
+    run: Run, runs: Path, folder: Path, reason: str, how: str = "move it away and train it again"
+) -> NoCheckpoint:
+    return NoCheckpoint(f"{run}: {folder} {reason}; {how}: {run.command}{runs_option(runs)}")
 
 
-def _final_model(run: Run, record: Record, say: Callable[[str], None]) -> torch.nn.Module:
+def _final_model(run: Run, runs: Path, record: Record, say: Callable[[str], None]) -> torch.nn.Module:
     if run.recipe.threads:
         torch.set_num_threads(run.recipe.threads)
     state = checkpoint.load(record.folder, say)
     if state is None:
-        raise _no_checkpoint(run, record.folder, "has no sound checkpoint")
+        raise _no_checkpoint(run, runs, record.folder, "has no sound checkpoint")
     theirs, ours = (
         (records.deciding(source["recipe"]), source["seed"]) for source in (state["identity"], record.config)
     )
     if state["epoch"] != record.result["epochs"] or theirs != ours:
-        raise _no_checkpoint(run, record.folder, "has no checkpoint of the final model")
+        raise _no_checkpoint(run, runs, record.folder, "has no checkpoint of the final model")
     # the model's classes are all that it needs to know of the in-distribution images
     model = build_model(run.recipe, SimpleNamespace(num_classes=len(record.config["classes"])))
     try:
         model.load_state_dict((state["best"] or state)["model"])
     except RuntimeError as error:
         reason = f"has a checkpoint of another {run.model} ({str(error).splitlines()[-1].strip()})"
-        raise _no_checkpoint(run, record.folder, reason) from None
+        raise _no_checkpoint(run, runs, record.folder, reason) from None
     return model
 
 

@@ -208,7 +208,8 @@ def test_all_runs_of_a_table(runs, tmp_path, monkeypatch, capsys):
     out = capsys.readouterr().out
     assert re.search(rf"{re.escape(str(tiny_run()))}: photos: AUROC [01]\.\d", out)
     assert f"skipped: {published}: " in out
-    assert "is published without its checkpoint; train it again: " in out
+    again = f"is published without its checkpoint; train it again: {published.command} --runs {runs}"
+    assert again in out
     assert "scored 1 of 3 runs of scale demo; 0 had their scores, 1 are not trained, 1 skipped" in out
     assert ood.main(arguments) == 0
     assert "scored 0 of 3 runs of scale demo; 1 had their scores" in capsys.readouterr().out
