@@ -68,7 +68,7 @@ def read(path: Path) -> tuple[tuple[np.ndarray, np.ndarray], tuple[str, ...]]:
             if str(label) not in number_of:
                 raise ValueError(f"column 'label' is not of numbers, and no class column is called {str(label)!r}")
         labels = labels.map(lambda label: number_of[str(label)])
-    elif re.search(r"(\D|^)1$", str(classes[0])) and len(labels) and 1 <= labels.min() <= labels.max() < len(classes):
+    elif re.search(r"(\D|^)0*1$", str(classes[0])) and len(labels) and 1 <= labels.min() <= labels.max() < len(classes):
         raise ValueError(
             f"the classes' columns begin at {classes[0]!r}, and no label is 0 or {len(classes)}: whether labels begin "
             "at 0 or at 1 cannot be told; give the columns' names as labels"
@@ -109,6 +109,9 @@ def class_columns(scores: pd.DataFrame, named: frozenset = frozenset()) -> list:
     series = {prefix: columns for prefix, columns in series.items() if len(columns) > 1}
     of_named = {prefix for prefix, columns in series.items() if named & set(columns.values())}
     if named and named <= set(known) and of_named == set(series):  # whatever the numbers, they are parts of names
+        for columns in map(list, map(dict.values, series.values())):
+            if named <= set(columns) and 2 * len(columns) > len(known):
+                return _of_numbers(scores[columns])
         _check_whole(scores[_of_numbers(scores[known])])
         return known
     if len(series) > 1:

@@ -26,6 +26,16 @@ def environment(device: torch.device) -> dict:
     }
 
 
+def of_session(device: torch.device, precision: str, processes: int, first_epoch: int) -> dict:
+    """`environment` of a session that trains a run, and how it computes."""
+    return environment(device) | {
+        "processes": processes,
+        "precision": precision,
+        "layout": "channels_last",
+        "first_epoch": first_epoch,
+    }
+
+
 def git_commit() -> str | None:
     """What the environment's ADAFOCAL_COMMIT says, for who copies the files elsewhere knows it.
 

@@ -62,7 +62,8 @@ class Record:
     def computed_on(self) -> list[str]:
         """The devices of its sessions, with the precision where the record says it."""
         names = {"bf16": " in bfloat16", "tf32": " in TF32", "float32": " in float32"}
-        return [found["device"] + names.get(found.get("precision"), "") for found in environments(self.config)]
+        found = environments(self.config)
+        return list(dict.fromkeys(place["device"] + names.get(place.get("precision"), "") for place in found))
 
     @cached_property
     def history(self) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from data.splits.split import Batch
 from experiments import records
 from experiments.grid import Run
 from experiments.records import files
-from experiments.records.provenance import environment
+from experiments.records.provenance import of_session
 from experiments.training import checkpoint, graph, resuming
 from experiments.training.epoch import PartialEpoch, bin_rows, epoch_scores
 from experiments.training.errors import Preempted, TrainingDiverged
@@ -70,7 +70,7 @@ class Training:
         if self.recipe.cuda_graph:
             graph.check(self.recipe, device, one_shape, world)
             self.step = graph.GraphedStep(self.one_step, self.optimizer, self.recipe.batch_size)
-        self.environments = [self.environment(1)]  # of all sessions so far
+        self.environments = [of_session(device, self.speed.precision, world.size, 1)]  # of all sessions so far
         self.epoch, self.steps = 0, 0  # both count what is done
         self.part: PartialEpoch | None = None  # of an epoch that has begun
         if world.size > 1:  # every process draws its own dropout
@@ -80,15 +80,6 @@ class Training:
         self.val_logits = self.test_logits = None
         self.saved = time.monotonic()  # when the last checkpoint was written
         self.best: dict | None = None  # of the epochs done, where the recipe keeps the best
-
-    def environment(self, first_epoch: int) -> dict[str, Any]:
-        """Where and how this session computes, for `config.json`."""
-        return environment(self.device) | {
-            "processes": self.world.size,
-            "precision": self.speed.precision,
-            "layout": "channels_last",
-            "first_epoch": first_epoch,
-        }
 
     def run(self) -> None:
         """Train to the end, from where it is, keeping `history.csv`, `bins.csv` and checkpoints up to date.
@@ -280,9 +271,12 @@ class Training:
         if state is None:
             return
         before = state["environments"]
-        if self.recipe.precision == "auto" and before:  # a run keeps to one, whatever it resumes on
-            self.speed = replace(self.speed, precision=before[-1].get("precision", self.speed.precision))
-        self.environments = resuming.with_session(before, self.environment(state["epoch"] + 1))
+        ours = self.speed.precision
+        if self.recipe.precision == "auto" and before and (theirs := before[-1].get("precision", ours)) != ours:
+            self.session.say(f"{self.run_id}: goes on in {theirs}, as it began; {ours} is usual here")
+            self.speed = replace(self.speed, precision=theirs)
+        now = of_session(self.device, self.speed.precision, self.world.size, state["epoch"] + 1)
+        self.environments = resuming.with_session(before, now)
         self.model.load_state_dict(state["model"])
         self.loss.load_state_dict(state["loss"])
         resuming.load_optimizer(self.optimizer, state["optimizer"])

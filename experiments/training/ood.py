@@ -6,6 +6,7 @@ Source: the paper's section "Out-of-Distribution (OOD) detection" and Appendix K
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -105,6 +106,8 @@ def evaluate(
             model = speed.layout(_final_model(run, session.runs, record, session.say).to(session.device))
             root, in_test = session.data_root, _test(run, session)
             for name, place in todo.items():
+                if name in data.SHIFTS:
+                    _check_labels(record, in_test(), session)
                 split = data.load_ood(place, run.dataset, root, seed, session.download, max_images, in_test)
                 logits[name] = (
                     predict(model, split.to(session.device), run.recipe.eval_batch_size, speed=speed).cpu().numpy()
@@ -177,7 +180,16 @@ def _as_trained(record: Record, device: torch.device) -> Speed:
 def _test(run: Run, session: Session) -> Callable[[], data.Split]:
     """Loads the run's own test split."""
     recipe, source = run.recipe, (session.data_root, run.recipe.split_seed, session.download)
-    return lambda: data.load(recipe.dataset, *source, **recipe.data_options).test
+    return cache(lambda: data.load(recipe.dataset, *source, **recipe.data_options).test)
+
+
+def _check_labels(record: Record, test: data.Split, session: Session) -> None:
+    """Refuse test images of another order than the run's: shifted ones are scored against the run's labels."""
+    if not np.array_equal(test.labels.cpu().numpy(), record.predictions["test_labels"]):
+        raise ValueError(
+            f"the test images in {data.data_root(session.data_root)} are not those of {record.folder}, or in another "
+            "order: name the data root that it was trained on (--data-root)"
+        )
 
 
 def _scores(record: Record, ood_logits: np.ndarray) -> dict[str, float]:

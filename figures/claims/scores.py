@@ -5,7 +5,7 @@ from statistics import mean, stdev
 
 import numpy as np
 
-from data import FACTS
+from data import FACTS, SHIFTS
 from experiments import grid
 from experiments.scales import SCALES
 from figures import paper
@@ -164,6 +164,20 @@ def small_rows() -> str:
                 shown = (_shown(score, methods[method]) for score, methods in found.items())
                 rows.append([pair_name(pair), label(method), str(len(done)), *shown])
     return table(["", "", "seeds", *(score for score, *_ in SCORES)], rows, 2)
+
+
+def small_shift() -> str:
+    """ECE_EM of the scale `small` under noise of severity 1 and 5, a net and method a line."""
+    rows = []
+    for pair in SCALES["small"].pairs:
+        for method in grid.TABLE_METHODS:
+            found = [record("small", pair, method, seed) for seed in range(SCALES["small"].seeds)]
+            scored = [one.result["ood"] for one in found if one and set(SHIFTS) <= set(one.result.get("ood", {}))]
+            if scored:
+                columns = [(name, key) for name in (SHIFTS[0], SHIFTS[-1]) for key in ("ece_em", "ece_em_scaled")]
+                shown = (percent([one[name][key] for one in scored], 1) for name, key in columns)
+                rows.append([pair_name(pair), label(method), str(len(scored)), *shown])
+    return table(["", "", "seeds", "severity 1", "after T", "severity 5", "after T"], rows, 2)
 
 
 def after_calibration(scale: str) -> Finding:

@@ -92,6 +92,14 @@ def test_labels_by_any_name(path, names):
     assert found.classes == tuple(names)
 
 
+def test_a_column_beside_the_classes_of_named_labels_is_left_out(path):
+    named = table(entropy=LOGITS.std(1)).assign(label=[f"c{k}" for k in LABELS])
+    assert_all(read_table(named, path, "columns 'entropy'"))
+    ours = named[["entropy", *sorted(named.columns.drop(["entropy", "label"])), "label"]]  # c0, c1, c10, ...
+    found = read_table(ours, path, "columns 'entropy'")
+    assert_all(found.in_order_of(read_table(table(), path)))
+
+
 def test_labels_by_number_of_classes_whose_names_hold_numbers(path):
     names = ["n01443537", "n01629819", "n01641577"]
     numbered = pd.DataFrame(LOGITS[:, :3], columns=names).assign(label=LABELS % 3)
@@ -102,8 +110,9 @@ def test_labels_by_number_of_classes_whose_names_hold_numbers(path):
         read_table(numbered[[*names[::-1], "label"]], path)
 
 
-def test_labels_that_may_begin_at_one_are_refused(path):
-    names = [f"class_{k}" for k in (1, 2, 3)]
+@pytest.mark.parametrize("name", ["class_{}", "c{:02}"])
+def test_labels_that_may_begin_at_one_are_refused(path, name):
+    names = [name.format(k) for k in (1, 2, 3)]
     table = pd.DataFrame(LOGITS[:, :3], columns=names)
     assert_all(read_table(table.assign(label=LABELS % 3), path), LOGITS[:, :3], LABELS % 3)
     with pytest.raises(ValueError, match="no label is 0 or 3: whether labels begin at 0 or at 1 cannot be told"):

@@ -162,7 +162,9 @@ def test_a_resumed_run_keeps_its_precision_on_another_processor(first, tmp_path,
     with pytest.raises(Preempted):
         train(run, Session(runs=tmp_path / "parts", say=silent, should_stop=After(6)))
     processor("AVX512", not first)
-    train(run, Session(runs=tmp_path / "parts", say=silent))
+    said = []
+    train(run, Session(runs=tmp_path / "parts", say=said.append))
+    assert ("bf16, as it began; float32" if first else "float32, as it began; bf16") in said[0]
     precision = "bf16" if first else "float32"
     assert records.read(run.folder(tmp_path / "parts"), run).config["environment"]["precision"] == precision
     processor("AVX512", first)
