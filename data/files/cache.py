@@ -13,22 +13,23 @@ from data.errors import DAMAGED_NPZ
 from data.files.durable import sync
 
 FOLDER = ".cache"
-KEPT = 3  # entries a name
 NAMES = "__names__"  # the array that lists all others: some damage makes a zip file forget its members
 
 
-def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def cached(
+    root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndarray]], kept: int = 1
+) -> dict[str, np.ndarray]:
     """Arrays from the cache below `root`, or made and then kept there.
 
     A damaged file counts as missing. Where nothing can be written the arrays are made anew every time, with a
-    warning. Of the arrays of `name` with other keys, from files or options that have changed since, the ones used last
-    are kept.
+    warning.
 
     Args:
         root: the data root.
         name: the dataset.
         key: hex digest of all that the arrays are a function of.
         make: makes the arrays; only one process at a time does.
+        kept: arrays of one name that stay, those used last; 1: those of files that have changed since go.
     """
     path = root / FOLDER / f"{name}-{key[:16]}.npz"
     arrays = _read(path)
@@ -47,7 +48,7 @@ def cached(root: Path, name: str, key: str, make: Callable[[], dict[str, np.ndar
         if arrays is None:
             arrays = make()
             try:
-                _write(path, arrays)
+                _write(path, arrays, kept)
             except OSError as error:
                 warnings.warn(f"cannot write {path} ({error.strerror}): the files are decoded again on the next run")
         return arrays
@@ -61,7 +62,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _write(path: Path, arrays: dict[str, np.ndarray], kept: int) -> None:
     temporary = path.with_suffix(".tmp")  # nobody else writes: we hold the lock
     try:
         with open(temporary, "wb") as file:
@@ -72,6 +73,6 @@ def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     name = path.stem.rpartition("-")[0]
-    by_use = sorted(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"), key=lambda kept: kept.stat().st_mtime_ns)
-    for stale in by_use[:-KEPT]:
+    by_use = sorted(path.parent.glob(f"{name}-{'[0-9a-f]' * 16}.npz"), key=lambda found: found.stat().st_mtime_ns)
+    for stale in by_use[:-kept]:
         stale.unlink(missing_ok=True)

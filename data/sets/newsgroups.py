@@ -18,6 +18,7 @@ from data.text.ragged import Ragged
 from data.text.words import Corpus, encode, index_words
 
 MAX_WORDS, MAX_PIECES = 1000, 512  # Kumar et al.'s; BERT has no positions beyond
+KEPT = 3  # cache entries of a kind: vocabularies, tokenizers and their lengths alternate
 
 
 def load(
@@ -191,6 +192,7 @@ class _Texts:
             f"{self.name}-vectors",
             hashlib.sha256(key.encode()).hexdigest(),
             lambda: glove.read(path, vocab)._asdict(),
+            KEPT,
         )
         matrix, found = arrays["matrix"], arrays["found"]
         of_tokens = found[train.flat].mean() if len(train.flat) else 0.0
@@ -234,7 +236,7 @@ class _Texts:
 
     def _cached(self, kind: str, identity: str, make) -> dict[str, np.ndarray]:
         key = f"{kind} 2\n{self.source.identity}\n{self.num_documents}\n{identity}"  # 2: raise when `make` changes
-        return cached(self.root, f"{self.name}-{kind}", hashlib.sha256(key.encode()).hexdigest(), make)
+        return cached(self.root, f"{self.name}-{kind}", hashlib.sha256(key.encode()).hexdigest(), make, KEPT)
 
 
 def _kept(train: np.ndarray, train_size: int | None) -> np.ndarray:

@@ -12,7 +12,7 @@ def test_options_that_alternate_are_kept_and_old_ones_go(tmp_path):
 
     def ask(number):
         key = f"{number:016x}"
-        return cached(tmp_path, "tiny", key, lambda: made.append(number) or {"number": np.array(number)})["number"]
+        return cached(tmp_path, "tiny", key, lambda: made.append(number) or {"number": np.array(number)}, 3)["number"]
 
     for number in (0, 1, 0, 1, 2, 0, 3, 0, 1):  # 1 is the one that was not used for the longest time when 3 comes
         assert ask(number) == number

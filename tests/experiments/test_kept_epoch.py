@@ -94,7 +94,7 @@ def test_out_of_distribution_images_are_scored_by_the_kept_epochs_model(tmp_path
     run, _ = trained(tmp_path, *KEEP_BEST)
     record = records.read(run.folder(tmp_path), run)
     splits = load(run.dataset, seed=run.recipe.split_seed, **run.recipe.data_options)
-    model = _final_model(run, record, silent)
+    model = _final_model(run, tmp_path, record, silent)
     assert type(model) is type(build_model(run.recipe, splits.train))
     speed = choose("float32", False, torch.device("cpu"))
     logits = predict(speed.layout(model), splits.test, 256, speed=speed)
