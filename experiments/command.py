@@ -70,11 +70,15 @@ def session_text(options: argparse.Namespace, device: str | None) -> str:
         options: parsed.
         device: what --device said.
     """
-    given = {"data-root": options.data_root, "runs": options.runs, "device": device}
-    given["checkpoint-seconds"] = options.checkpoint_seconds
-    usual = {"runs": Path("runs"), "checkpoint-seconds": 60.0}
-    text = "".join(f" --{name} {shlex.quote(str(value))}" for name, value in given.items() if value != usual.get(name))
-    return text + (" --download" if options.download else "")
+    parser = argparse.ArgumentParser()
+    add_session_options(parser)
+    usual, given = vars(parser.parse_args([])), vars(options) | {"device": device}
+    words = []
+    for name in usual:
+        if given[name] != usual[name]:
+            flag = f"--{name.replace('_', '-')}"
+            words.append(flag if given[name] is True else f"{flag} {shlex.quote(str(given[name]))}")
+    return "".join(f" {word}" for word in words)
 
 
 def pick_device(name: str | None) -> str:

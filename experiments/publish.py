@@ -89,7 +89,7 @@ def publish(found: list[Record], into: Path = PUBLISHED, names: tuple[str, ...] 
             new[folder] = record
     for folder, record in new.items():
         folder.mkdir(parents=True, exist_ok=True)
-        for name in filter(lambda name: name in names or (folder / name).exists(), WHOLE):
+        for name in (name for name in WHOLE if name in names or (folder / name).exists()):
             content = (record.folder / name).read_bytes()
             files.write_bytes(folder / name, _of_any_machine(content) if name == CONFIG else content)
     return list(new)

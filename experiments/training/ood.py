@@ -105,9 +105,9 @@ def evaluate(
             speed = _as_trained(record, torch.device(session.device))
             model = speed.layout(_final_model(run, session.runs, record, session.say).to(session.device))
             root, in_test = session.data_root, _test(run, session)
+            if not todo.keys().isdisjoint(data.SHIFTS):
+                _check_labels(record, in_test(), session)
             for name, place in todo.items():
-                if name in data.SHIFTS:
-                    _check_labels(record, in_test(), session)
                 split = data.load_ood(place, run.dataset, root, seed, session.download, max_images, in_test)
                 logits[name] = (
                     predict(model, split.to(session.device), run.recipe.eval_batch_size, speed=speed).cpu().numpy()

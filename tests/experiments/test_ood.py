@@ -21,7 +21,7 @@ from experiments.training.session import Session
 from tests.support.commands import refused
 from tests.support.records import edit
 from tests.support.runs import cli, tiny_run
-from tests.support.training import record_of, silent
+from tests.support.training import flip_test_labels, record_of, silent
 
 # --- the score -------------------------------------------------------------------------------------------------------
 
@@ -146,14 +146,7 @@ def test_of_shifted_test_images_the_scores_are_kept_alone(runs, capsys):
 
 
 def test_shifted_images_of_another_order_than_the_runs_labels_are_refused(runs, monkeypatch):
-    load = data.load
-
-    def shuffled(*arguments, **options):
-        splits = load(*arguments, **options)
-        splits.test.labels[:] = splits.test.labels.flip(0)
-        return splits
-
-    monkeypatch.setattr(data, "load", shuffled)
+    flip_test_labels(monkeypatch)
     before = record_of(tiny_run().folder(runs))
     with pytest.raises(ValueError, match=r"are not those of .*seed0, or in another order: .*--data-root"):
         evaluate(tiny_run(), Session(runs=runs, say=silent), ["gaussian-noise-1"])

@@ -24,7 +24,7 @@ from experiments.training.loop import Training
 from experiments.training.session import Session
 from figures.tables.table import shown
 from tests.support.runs import ENDLESS, FAST, cli, tiny_run
-from tests.support.training import Interrupted, interrupt_after, record_of, silent
+from tests.support.training import Interrupted, flip_test_labels, interrupt_after, record_of, silent
 from tests.support.waiting import started, wait_until
 
 
@@ -204,14 +204,7 @@ def test_losses_without_a_gamma_a_bin_record_none(tmp_path):
 def test_the_test_split_changes_nothing_but_its_own_scores(tmp_path, monkeypatch):
     run = tiny_run()
     train(run, Session(runs=tmp_path / "as-is", say=silent))
-    load = data.load
-
-    def with_other_test_labels(*arguments, **options):
-        splits = load(*arguments, **options)
-        splits.test.labels[:] = splits.test.labels.flip(0)
-        return splits
-
-    monkeypatch.setattr(data, "load", with_other_test_labels)
+    flip_test_labels(monkeypatch)
     train(run, Session(runs=tmp_path / "other", say=silent))
     ours, other = (records.read(run.folder(tmp_path / name), run) for name in ("as-is", "other"))
     assert ours.result["temperature"] == other.result["temperature"]

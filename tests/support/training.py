@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 
+import data
 from experiments import records
 
 
@@ -22,6 +23,18 @@ def record_of(folder) -> dict:
         "bins": (folder / records.BINS).read_bytes(),
         "predictions": (folder / records.PREDICTIONS).read_bytes(),
     }
+
+
+def flip_test_labels(monkeypatch) -> None:
+    """Give the test split of every dataset that is loaded from now on the labels of its images in reverse order."""
+    load = data.load
+
+    def flipped(*arguments, **options):
+        splits = load(*arguments, **options)
+        splits.test.labels[:] = splits.test.labels.flip(0)
+        return splits
+
+    monkeypatch.setattr(data, "load", flipped)
 
 
 class Interrupted(BaseException):
