@@ -29,7 +29,7 @@ def cached(
         name: the dataset.
         key: hex digest of all that the arrays are a function of.
         make: makes the arrays; only one process at a time does.
-        kept: arrays of one name that stay, those used last; 1: those of files that have changed since go.
+        kept: how many arrays of one name stay, of which the ones used last do. With 1 those of changed files go.
     """
     path = root / FOLDER / f"{name}-{key[:16]}.npz"
     arrays = _read(path)

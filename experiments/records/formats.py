@@ -28,9 +28,9 @@ def read_json(folder: Path) -> tuple[dict, dict]:
 
 
 def environments(config: dict) -> list[dict]:
-    """Where and by which code a run was trained: of every session that went on with it elsewhere, the last one last.
+    """Where and by which code a run was trained, an entry a session in their order; those in one place share one.
 
-    Each has `first_epoch`, the first that it trained at least in part.
+    Each has `first_epoch`, the first that the session trained at least in part.
     """
     return [*config.get("earlier_environments", []), {"first_epoch": 1, **config["environment"]}]
 

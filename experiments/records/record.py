@@ -55,7 +55,7 @@ class Record:
 
     @property
     def commits(self) -> list[str]:
-        """Those of all its sessions, the last one last."""
+        """The git commits of all its sessions, in their order."""
         return [found.get("git_commit") or "unknown" for found in environments(self.config)]
 
     @property

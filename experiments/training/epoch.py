@@ -81,13 +81,14 @@ def bin_rows(
 ) -> list[dict]:
     """The rows of `bins.csv` for one epoch, one a bin.
 
-    Columns: the validation set's equal-mass bins, or those between `edges`, the loss's own, where gamma moves within
-    epochs (val_lower, val_upper, val_count, val_confidence = C_val,
-    val_accuracy = A_val); gamma after the epoch's update (empty for losses without one a bin); the training samples
-    of the epoch in those same bins (train_true_count, train_true_confidence = C_train of the true class, and the same
-    for the top class, each sample binned by the probability that is averaged); and the training samples in equal-mass
-    bins of their own (own_true_lower, ... and own_top_lower, ...). Accuracy in the "true" columns has no meaning and
-    is left out.
+    The columns val_lower, val_upper, val_count, val_confidence (C_val) and val_accuracy (A_val) are of the validation
+    set's equal-mass bins. Where gamma moves within epochs, its bins are those between the loss's own `edges`. gamma is
+    the one after the epoch's last update, empty for losses without one a bin.
+
+    train_true_count and train_true_confidence (C_train of the true class) are of the epoch's training samples in those
+    same bins, train_top_... of the top class; each sample is binned by the probability that is averaged.
+    own_true_lower, ... and own_top_lower, ... are of equal-mass bins of the training samples' own. Accuracy in the
+    "true" columns has no meaning and is left out.
     """
     confidence, correct = top_label(logits, labels)
     val = bin_stats(confidence, correct, equal_mass_edges(confidence, num_bins) if edges is None else edges)

@@ -131,7 +131,7 @@ class Training:
         self.keep_best(row["val_error"])
         gammas = getattr(self.loss, "gammas", None)
         num_bins = getattr(self.loss, "num_bins", recipe.num_bins)  # those of gamma where there is one
-        # gammas that moved within the epoch belong to the bins of then
+        # gammas that moved within the epoch belong to the bins of that moment
         edges = self.loss.edges.double().cpu().numpy() if self.adapts and recipe.update_every else None
         rows = bin_rows(self.epoch + 1, self.val_logits, self.labels["val"], *seen, gammas, num_bins, edges)
         return row | {"seconds": round(part.elapsed, 3)}, rows

@@ -122,7 +122,7 @@ def evaluate(
 
 
 def lacking(record: Record, names) -> list[str]:
-    """The sets whose logits or scores a record has not; of a record published without logits, the scores."""
+    """The sets whose logits or scores a record lacks; where it is published without logits only scores count."""
     scored = record.result.get("ood", {})
     if record.is_published and not (record.folder / PREDICTIONS).exists():
         return [name for name in names if name not in scored]

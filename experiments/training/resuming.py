@@ -67,7 +67,7 @@ def _environments(folder: Path) -> list[dict]:
 
 
 def with_session(before: list[dict[str, Any]], now: dict[str, Any]) -> list[dict[str, Any]]:
-    """The environments of a run's sessions when one more begins; one like the last is the same.
+    """The environments of a run's sessions, with the one that begins; in the same place as the last it adds none.
 
     Args:
         before: of the sessions so far, see `records.environments`.
