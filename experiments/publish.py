@@ -28,6 +28,7 @@ from experiments.records import (
 
 WHOLE = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)  # result.json comes last: a folder without it is unfinished
 SCORES = (CONFIG, HISTORY, RESULT)
+WITHOUT_PREDICTIONS = (CONFIG, HISTORY, BINS, RESULT)  # enough for figures over epochs
 
 
 def finished(root: Path) -> list[Record]:
@@ -143,12 +144,17 @@ def main(arguments: list[str] | None = None) -> int:
         "source", metavar="DIR_OR_TAR", type=a_path, help="runs, a folder in it such as runs/quick, or a tar of records"
     )
     parser.add_argument("--into", metavar="DIR", type=a_path, default=PUBLISHED, help="default: experiments/results")
-    parser.add_argument("--scores-only", action="store_true", help="leave out bins.csv and predictions.npz")
+    smaller = parser.add_mutually_exclusive_group()
+    for option, names in (("--scores-only", SCORES), ("--without-predictions", WITHOUT_PREDICTIONS)):
+        left_out = " and ".join(name for name in WHOLE if name not in names)
+        smaller.add_argument(
+            option, dest="names", action="store_const", const=names, default=WHOLE, help=f"leave out {left_out}"
+        )
     options = parser.parse_args(arguments)
     try:
         with unpacked(options.source) as folder:
             found = finished(folder)
-            new = publish(found, options.into, SCORES if options.scores_only else WHOLE)
+            new = publish(found, options.into, options.names)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -82,10 +82,14 @@ def test_a_copy_says_the_commit_it_was_told(has_git, tmp_path, monkeypatch):
     assert provenance.git_commit() == "0" * 40
 
 
-def test_scores_only(runs, tmp_path):
-    assert main([str(runs), "--into", str(tmp_path / "published"), "--scores-only"]) == 0
+@pytest.mark.parametrize(
+    ("option", "left_out"),
+    [("--scores-only", {records.BINS, records.PREDICTIONS}), ("--without-predictions", {records.PREDICTIONS})],
+)
+def test_what_an_option_leaves_out(option, left_out, runs, tmp_path):
+    assert main([str(runs), "--into", str(tmp_path / "published"), option]) == 0
     kept = {path.name for path in RUN.folder(tmp_path / "published").iterdir()}
-    assert kept == {records.CONFIG, records.HISTORY, records.RESULT}
+    assert kept == set(records.FILES) - left_out
 
 
 def break_predictions(folder):
