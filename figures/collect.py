@@ -1,13 +1,13 @@
 """The run records that a table or figure is made from, and which of them are missing."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from experiments import grid, records
 from experiments.grid import Column, Experiment, Run
-from experiments.records import Record, RecordError
+from experiments.records import LeftOut, Record, RecordError
 from experiments.scales import SCALES
 
 Find = Callable[[Run], Record | None]
@@ -22,12 +22,14 @@ class Collection:
         scale: one of `scales.SCALES`.
         found: every run that it is made from, with its record or None.
         runs: the folder of the user's records, where it is known.
+        left_out: the runs whose records are published without what is shown here.
     """
 
     name: str
     scale: str
     found: dict[Run, Record | None]
     runs: Path | None = None
+    left_out: tuple[Run, ...] = ()
 
     @property
     def experiment(self) -> Experiment:
@@ -65,8 +67,8 @@ class Collection:
 
     @property
     def missing(self) -> list[Run]:
-        """The runs that have none."""
-        return [run for run, record in self.found.items() if record is None]
+        """The runs that have none anywhere."""
+        return [run for run, record in self.found.items() if record is None and run not in self.left_out]
 
     @property
     def where(self) -> str:
@@ -110,42 +112,59 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
         name: its key in `grid.EXPERIMENTS`.
         scale: one of `scales.SCALES`.
         find: gives the record of a run, or the folder of the records.
-        needs: the parts of a record without which it is left out, with a warning; attributes of `Record`.
+        needs: the parts of a record without which it is left out; attributes of `Record`.
+
+    Warns:
+        UserWarning: a record that is left out because a part of it is damaged.
 
     Raises:
         ValueError: an unknown name or scale; records of one pair that were made from different data.
     """
     find = find if callable(find) else Reader(find)
-    found = {run: _with(needs, find(run)) for run in grid.runs_of(name, scale)}
-    return Collection(name, scale, records.of_one_data_set(found), getattr(find, "folder", None))
-
-
-def _with(needs: tuple[str, ...], record: Record | None) -> Record | None:
-    try:
-        for part in needs if record is not None else ():
-            getattr(record, part)
-    except RecordError as error:
-        warnings.warn(f"left out: {error}", stacklevel=2)
-        return None
-    return record
+    found, left_out = {}, []
+    for run in grid.runs_of(name, scale):
+        found[run] = find(run)
+        try:
+            for part in needs if found[run] is not None else ():
+                getattr(found[run], part)
+        except RecordError as error:
+            found[run] = None
+            if isinstance(error, LeftOut):
+                left_out.append(run)
+            else:
+                warnings.warn(f"left out: {error}", stacklevel=2)
+    return Collection(name, scale, records.of_one_data_set(found), getattr(find, "folder", None), tuple(left_out))
 
 
 def how_to_train(collection: Collection) -> str:
     """The commands that train what is missing, one a dataset-model pair; empty where nothing is."""
-    if not collection.missing:
-        return ""
+    lines = []
+    if collection.missing:
+        lines.append(f"{len(collection.missing)} runs are missing. To train them:")
+    for (dataset, model), what in _of_pairs(collection, collection.missing):
+        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
+        lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
+    if collection.left_out:
+        command = f"{collection.left_out[0].command}{collection.where}"
+        lines.append(
+            f"{len(collection.left_out)} published records lack files that are shown here. To train the first:"
+        )
+        lines.append(f"  {command}")
+    for (dataset, model), what in _of_pairs(collection, collection.left_out):
+        lines.append(f"  # {model} on {dataset}: {what}")
+    return "\n".join(lines)
+
+
+def _of_pairs(collection: Collection, runs: Iterable[Run]) -> Iterator[tuple[tuple[str, str], str]]:
+    """The dataset-model pairs of runs, each with which of its methods and seeds they are, and their time if known."""
     pairs: dict[tuple[str, str], dict[str, list[int]]] = {}
-    for run in collection.missing:
+    for run in runs:
         method = "+".join((run.method, *run.overrides))
         pairs.setdefault((run.dataset, run.model), {}).setdefault(method, []).append(run.seed)
-    lines = [f"{len(collection.missing)} runs are missing. To train them:"]
-    for (dataset, model), methods in pairs.items():
-        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
-        what = _lacking(methods)
-        if hours := SCALES[collection.scale].core_hours.get((dataset, model)):
-            what += f"; about {hours * sum(map(len, methods.values())):.1f} core-hours"
-        lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
-    return "\n".join(lines)
+    for pair, methods in pairs.items():
+        hours = SCALES[collection.scale].core_hours.get(pair)
+        time = f"; about {hours * sum(map(len, methods.values())):.1f} core-hours" if hours else ""
+        yield pair, _lacking(methods) + time
 
 
 def _lacking(methods: dict[str, list[int]]) -> str:

@@ -2,11 +2,12 @@
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 import pandas as pd
 
-from experiments.command import REFUSED, a_path
+from experiments.command import REFUSED, a_path, until_nobody_reads
 from experiments.records import BINS, PUBLISHED, files
 from experiments.records.dataframe import frame
 
@@ -17,20 +18,25 @@ def final_gammas(*folders: Path) -> pd.DataFrame:
     """A row a run and bin, of every finished run whose loss has a gamma a bin and whose record has its bins.
 
     Args:
-        folders: where to look; none takes the published records.
+        folders: where to look; none takes the published records. Of two records of one run the first counts.
 
     Returns:
         The run (scale, dataset, model, method, overrides, seed, kept_epoch), and of its last epoch: epoch, bin, lower
         and upper (edges in confidence, the upper one excluded but in the last bin), gamma after that epoch's update.
     """
     parts = [pd.DataFrame(columns=[*RUN, "epoch", "bin", "lower", "upper", "gamma"])]
-    for _, run in frame(*folders).iterrows():
+    for _, run in frame(*folders).drop_duplicates(RUN[:-1]).iterrows():
         path = Path(run["folder"]) / BINS
-        bins = pd.read_csv(path) if path.exists() else pd.DataFrame({"epoch": [], "gamma": []})
+        try:
+            bins = pd.read_csv(path).rename(columns={"val_lower": "lower", "val_upper": "upper"})[parts[0].columns[-5:]]
+        except FileNotFoundError:
+            continue
+        except (OSError, ValueError, KeyError) as error:  # pandas' own errors are ValueErrors
+            warnings.warn(f"left out: {path} is damaged: {error}", stacklevel=2)
+            continue
         last = bins[(bins["epoch"] == bins["epoch"].max()) & bins["gamma"].notna()]
         if len(last):
-            last = last.rename(columns={"val_lower": "lower", "val_upper": "upper"})
-            parts.append(last[["epoch", "bin", "lower", "upper", "gamma"]].assign(**run[RUN]))
+            parts.append(last.assign(**run[RUN]))
     return pd.concat(parts[1:] or parts)[parts[0].columns]
 
 
@@ -43,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="records (default: runs/)")
     parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
     options = parser.parse_args(arguments)
-    found = final_gammas(PUBLISHED, options.runs)
+    found = final_gammas(options.runs, PUBLISHED)
     path = options.out / "gammas.csv"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,4 +62,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(until_nobody_reads(main))

@@ -12,7 +12,7 @@ import torch
 from experiments.bench import losses, peers, scores, texts, training
 from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
-from experiments.command import a_path, until_nobody_reads
+from experiments.command import REFUSED, a_path, until_nobody_reads
 from experiments.records import files
 from experiments.records.provenance import environment
 
@@ -41,6 +41,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--small", action="store_true", help="leave out the 50,000 x 1,000 sets, which take 3 GB")
     options = parser.parse_args(arguments)
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)  # before the minutes of measuring
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return REFUSED
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: list[Row] = []
@@ -57,7 +62,6 @@ def main(arguments: list[str] | None = None) -> int:
     notes += f", torch {machine['packages']['torch']}; of two functions the turn with the median ratio, of one the "
     notes += "fastest call."
     text = markdown(found, costs, notes)
-    options.out.mkdir(parents=True, exist_ok=True)
     files.write_bytes(options.out / "bench.md", text.encode())
     content = {
         "rows": [asdict(row) | {"ratio": row.ratio} for row in found],

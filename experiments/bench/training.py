@@ -131,11 +131,11 @@ def rows(device: torch.device) -> Iterator[Row]:
         steps()
         seen = training.part.seen
         predict = best_of(lambda: (training.predict(training.val), training.predict(training.test)), 2)
-        logits = training.predict(training.val)
+        logits, test_logits = training.predict(training.val), training.predict(training.test)
         parts = {
             "scoring validation and test set (forward)": predict,
             "gamma update": best_of(lambda: training.loss.update(to_cpu(logits)[0], training.labels["val"]), 5),
-            "scores and bins for the record": best_of(lambda: _record(training, logits, seen), 2),
+            "scores and bins for the record": best_of(lambda: _record(training, logits, test_logits, seen), 2),
             "writing a checkpoint": best_of(lambda: checkpoint.save(folder, training.state_dict()), 2),
         }
         for what, seconds in parts.items():
@@ -149,10 +149,10 @@ def _whole_epoch(training: Training) -> None:
     training.train_epoch()
 
 
-def _record(training: Training, logits: torch.Tensor, seen) -> None:
-    logits, *seen = to_cpu(logits, seen.p_true, seen.p_top)
-    for _ in range(2):  # validation and test
-        epoch_scores("val", logits, training.labels["val"], 15)
+def _record(training: Training, logits: torch.Tensor, test_logits: torch.Tensor, seen) -> None:
+    logits, test_logits, *seen = to_cpu(logits, test_logits, seen.p_true, seen.p_top)
+    epoch_scores("val", logits, training.labels["val"], 15)
+    epoch_scores("test", test_logits, training.labels["test"], 15)
     bin_rows(1, logits, training.labels["val"], *seen, training.loss.gammas, 15)
 
 

@@ -20,7 +20,8 @@ def frame(*folders: str | Path) -> pd.DataFrame:
     Returns:
         Columns scale, dataset, model, method, overrides ("" or "key=value+..."), seed, temperature, kept_epoch,
         seconds, commit, folder, and every score of the parts val, test, val_scaled, test_scaled as <part>_<score>
-        (fractions; NLL in nats); last_temperature and last_<part>_<score> of the last epoch. Sorted by run.
+        (fractions; NLL in nats); last_temperature and last_<part>_<score> of the last epoch. Sorted by run,
+        and records of one run as the folders are.
     """
     rows = []
     for root in folders or (PUBLISHED,):
@@ -30,7 +31,7 @@ def frame(*folders: str | Path) -> pd.DataFrame:
             except (OSError, ValueError, KeyError, TypeError) as error:
                 warnings.warn(f"left out: {path.parent} is damaged: {type(error).__name__}: {error}", stacklevel=2)
     keys = ["scale", "dataset", "model", "method", "overrides", "seed"]
-    return pd.DataFrame(rows, columns=None if rows else keys).sort_values(keys, ignore_index=True)
+    return pd.DataFrame(rows, columns=None if rows else keys).sort_values(keys, ignore_index=True, kind="stable")
 
 
 def _row(folder: Path) -> dict:

@@ -28,6 +28,10 @@ class RecordError(ValueError):
     """A record that is damaged, or not of the run it is taken for."""
 
 
+class LeftOut(RecordError):
+    """A file that publishing left out of a record."""
+
+
 @dataclass(frozen=True)
 class Record:
     """The finished record of one run.
@@ -47,6 +51,10 @@ class Record:
     def is_published(self) -> bool:
         """Whether it lies among the published records."""
         return self.folder.is_relative_to(PUBLISHED)
+
+    def lacks(self, name: str) -> bool:
+        """Whether it is published without a file."""
+        return self.is_published and not (self.folder / name).exists()
 
     @property
     def commit(self) -> str:
@@ -79,12 +87,12 @@ class Record:
         """`bins.csv`: a row per epoch and bin.
 
         Raises:
-            RecordError: as `history`.
+            RecordError: as `history`; `LeftOut` where it is published without them.
         """
         return self._table(BINS)
 
     def _table(self, name: str, rows_an_epoch: int | None = None) -> pd.DataFrame:
-        path, epochs = self.folder / name, self.config["recipe"]["epochs"]
+        path, epochs = self._kept(name), self.config["recipe"]["epochs"]
         try:
             frame = pd.read_csv(path)
             numbers = frame.astype(float)
@@ -96,6 +104,11 @@ class Record:
             raise RecordError(f"{path} is damaged: {len(frame)} rows, not {rows_an_epoch} for each of {epochs} epochs")
         return frame
 
+    def _kept(self, name: str) -> Path:
+        if self.lacks(name):
+            raise LeftOut(f"{self.folder} is published without {name}")
+        return self.folder / name
+
     @cached_property
     def predictions_sha256(self) -> str:
         """The SHA-256 of `predictions.npz`, which is the one that `result.json` has.
@@ -103,9 +116,9 @@ class Record:
         There it is a list of two while `experiments.ood` replaces the file.
 
         Raises:
-            RecordError: the file is missing or not the one the run wrote.
+            RecordError: the file is missing or not the one the run wrote; `LeftOut` where it is published without it.
         """
-        path, known = self.folder / PREDICTIONS, self.result["sha256"].get(PREDICTIONS)
+        path, known = self._kept(PREDICTIONS), self.result["sha256"].get(PREDICTIONS)
         known = known if isinstance(known, list) else [known]
         digest = files.sha256(path.read_bytes()) if path.exists() else ""
         if digest not in known:

@@ -124,7 +124,7 @@ def evaluate(
 def lacking(record: Record, names) -> list[str]:
     """The sets whose logits or scores a record lacks; where it is published without logits only scores count."""
     scored = record.result.get("ood", {})
-    if record.is_published and not (record.folder / PREDICTIONS).exists():
+    if record.lacks(PREDICTIONS):
         return [name for name in names if name not in scored]
     arrays = record.predictions
     kept = {name for name in names if name in data.SHIFTS or f"ood_{name}_logits" in arrays}

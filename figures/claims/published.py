@@ -75,9 +75,9 @@ def percent(shares: Sequence[float], digits: int = 2) -> str:
     return f"{100 * mean(shares):.{digits}f}{spread}"
 
 
-def plain(numbers: Sequence[float], digits: int = 2) -> str:
+def plain(numbers: Sequence[float]) -> str:
     """As `percent`, of numbers as they are."""
-    return percent([number / 100 for number in numbers], digits)
+    return percent([number / 100 for number in numbers])
 
 
 def seeds(methods: Values) -> str:

@@ -1,16 +1,17 @@
 """Checks of claims on the scores of whole runs: Tables 1 to 4 and 8, and the ablations."""
 
+from collections.abc import Sequence
 from functools import partial
 from statistics import mean, stdev
 
-import numpy as np
-
 from data import FACTS, SHIFTS
 from experiments import grid
+from experiments.records import Record
 from experiments.scales import SCALES
 from figures import paper
 from figures.claims.claim import Finding
 from figures.claims.published import (
+    ENOUGH,
     NEWSGROUPS,
     Pair,
     Values,
@@ -170,15 +171,17 @@ def after_calibration(scale: str) -> Finding:
     """The lowest mean ECE_EM after one of temperature scaling, ETS and splines is a model of AdaFocal's."""
     rows, held = [], 0
     for pair in measured(scale) if scale == "paper" else []:
-        best: dict[str, float] = {}
+        scores: dict[str, dict[str, list[float]]] = {}
         for name in ("ts", "ets", "spline"):
-            score, shown = calibrated.ece_em_after(name), []
-            for method in grid.TABLE_METHODS:
-                found = [record(scale, pair, method, seed) for seed in range(len(values(scale, pair, "seed")[method]))]
-                scores = [score(one) / 100 for one in found if one is not None]
-                best[method] = min(best.get(method, np.inf), mean(scores))
-                shown.append(percent(scores))
-            rows.append([pair_name(pair), name, *shown])
+            score = calibrated.ece_em_after(name)
+            scores[name] = {
+                method: [ece / 100 for one in found if (ece := score(one)) is not None]
+                for method, found in _records(scale, pair, grid.TABLE_METHODS).items()
+            }
+        if min(len(eces) for methods in scores.values() for eces in methods.values()) < ENOUGH:
+            continue  # too few of its records have their predictions
+        rows += [[pair_name(pair), name, *map(percent, methods.values())] for name, methods in scores.items()]
+        best = {method: min(mean(methods[method]) for methods in scores.values()) for method in grid.TABLE_METHODS}
         held += min(best, key=best.get) == "adafocal"
     return Finding(held, len(rows) // 3, len(SCALES[scale].pairs), 14 if scale == "paper" else 0, rows)
 
@@ -188,16 +191,20 @@ def out_of_distribution(scale: str) -> Finding:
     methods, rows, held = ("fl3", "flsd53", "adafocal"), [], 0
     experiment = grid.experiment("table8", scale)
     for pair in experiment.pairs_at(scale):
-        found = {
-            name: [record(scale, pair, name, seed) for seed in range(experiment.seeds_at(scale))] for name in methods
-        }
-        scored = {name: [one.result.get("ood", {}) for one in these if one] for name, these in found.items()}
+        found = _records(scale, pair, methods)
+        scored = {name: [one.result.get("ood", {}) for one in these] for name, these in found.items()}
         for name in FACTS[pair[0]].ood:
             aurocs = {method: [one[name]["auroc"] for one in these if name in one] for method, these in scored.items()}
-            if all(aurocs.values()):
+            if min(map(len, aurocs.values())) >= ENOUGH:
                 held += max(aurocs, key=lambda method: mean(aurocs[method])) == "adafocal"
                 rows.append([pair_name(pair), name, seeds(aurocs), *(percent(aurocs[method], 1) for method in methods)])
     return Finding(held, len(rows), 2 * len(experiment.pairs_at(scale)), rows=rows)
+
+
+def _records(scale: str, pair: Pair, methods: Sequence[str]) -> dict[str, list[Record]]:
+    """The published records of a pair's methods, as many seeds as there are."""
+    seeds = range(SCALES[scale].seeds)
+    return {name: [one for seed in seeds if (one := record(scale, pair, name, seed))] for name in methods}
 
 
 def ablation(name: str, good: tuple[str, ...], scale: str) -> Finding:

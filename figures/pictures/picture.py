@@ -78,5 +78,7 @@ def caption(picture: Picture, collection: Collection) -> str:
     lines = [f"{picture.title}.", summary(picture, collection), "", "Drawn from:"]
     lines += [f"  {run}  (commit {record.commit[:12]})" for run, record in collection.done.items()] or ["  nothing"]
     if collection.missing:
-        lines += ["", "Missing:", *(f"  {run}" for run in collection.missing), "", how_to_train(collection)]
+        lines += ["", "Missing:", *(f"  {run}" for run in collection.missing)]
+    if commands := how_to_train(collection):
+        lines += ["", commands]
     return "\n".join(lines) + "\n"

@@ -5,16 +5,16 @@ from collections.abc import Callable
 
 import posthoc
 from calibration import ece_em
-from experiments.records import Record, RecordError
+from experiments.records import LeftOut, Record, RecordError
 from figures import cache
 from figures.tables.table import Block
 
 
-def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | None]:
-    """Test ECE_EM in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record.
+def ece_em_after(name: str) -> Callable[[Record], float | None]:
+    """Test ECE_EM (15 bins) in percent after the calibrator `name` of `posthoc.CALIBRATORS`, as a function of a record.
 
-    Of a record whose predictions are damaged it is None, with a warning; and where the calibrator is not for so many
-    classes.
+    It is None where the calibrator is not for so many classes, and of a record that is published without predictions or
+    whose predictions are damaged; the latter with a warning.
     """
     entry = posthoc.CALIBRATORS[name]
 
@@ -23,21 +23,23 @@ def ece_em_after(name: str, num_bins: int = 15) -> Callable[[Record], float | No
             return None
         try:
             inputs = record.predictions_sha256
+        except LeftOut:
+            return None
         except RecordError as error:
             warnings.warn(f"left out: {error}", stacklevel=2)
             return None
         code = cache.code("calibration", "posthoc", packages=("numpy", "scipy", "scikit-learn"))
-        return cache.number(f"ece_em {num_bins} {name} {inputs} {code}", lambda: _compute(name, record, num_bins))
+        return cache.number(f"ece_em {name} {inputs} {code}", lambda: _compute(name, record))
 
     return score
 
 
-def _compute(name: str, record: Record, num_bins: int) -> float:
+def _compute(name: str, record: Record) -> float:
     arrays = record.predictions
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "temperature", RuntimeWarning)  # at a bound: the number shows it
         calibrator = posthoc.build(name).fit(arrays["val_logits"], arrays["val_labels"])
-    return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]), num_bins)
+    return 100 * ece_em(*calibrator.top_label(arrays["test_logits"], arrays["test_labels"]))
 
 
 def block(name: str) -> Block:

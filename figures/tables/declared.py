@@ -50,7 +50,9 @@ DECLARED = (
         name="scores",
         title="All scores on the test set, before temperature scaling",
         notes="Binned scores have 15 bins, the sweeps as many as keep the accuracies monotone.",
-        blocks=tuple(Block(name, score.header, shown("test", name)) for name, score in SCORES.items()),
+        blocks=tuple(
+            Block(name, score.header, shown("test", name), digits=score.unit.digits) for name, score in SCORES.items()
+        ),
     ),
     Table(
         name="posthoc",

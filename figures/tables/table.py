@@ -13,7 +13,7 @@ from calibration import SCORES
 from calibration.scores import predictions_of
 from experiments import grid
 from experiments.grid import Column
-from experiments.records import Record, RecordError
+from experiments.records import PREDICTIONS, Record, RecordError
 from figures import cache, paper
 from figures.collect import Collection, Find, collect, how_to_train
 
@@ -30,6 +30,7 @@ class Block:
         best: `min` where lower is better, or `max`.
         paper: (table, block) of the paper's numbers in `paper.csv`; None takes the table's and block's own names.
         demo_title: the title at the demo's scale where other data stand in there; "" takes `title`.
+        digits: behind the point.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Block:
     best: Callable = min
     paper: tuple[str, str] | None = None
     demo_title: str = ""
+    digits: int = 2
 
     def shown_title(self, scale: str) -> str:
         """The title above the rows of a scale."""
@@ -73,12 +75,14 @@ class Cell:
     temperature: float | None
     paper: paper.PaperCell | None
     best: bool = False
+    digits: int = 2  # behind the point
 
     def text(self, plus_minus: str = "±", bold: str = "**{}**") -> str:
         """Our part of the cell as it is shown: mean ± std and the mean temperature."""
         if self.mean is None:
             return "–"
-        shown = f"{self.mean:.2f}" + (f" {plus_minus} {self.std:.2f}" if self.std is not None else "")
+        shown = f"{self.mean:z.{self.digits}f}"
+        shown += f" {plus_minus} {self.std:.{self.digits}f}" if self.std is not None else ""
         return (bold.format(shown) if self.best else shown) + _in_brackets(self.temperature)
 
     @property
@@ -104,7 +108,7 @@ class Filled:
     table: Table
     collection: Collection
     cells: dict[str, dict[tuple[str, str], dict[str, Cell]]]
-    unscored: int  # finished runs whose records lack a block's score
+    unscored: int = 0  # finished runs that lack a block's score, where a command of their own adds it
 
     @property
     def scale(self) -> str:
@@ -137,12 +141,15 @@ def fill(table: Table, scale: str, find: Find | Path) -> Filled:
         }
         for block in table.blocks
     }
-    lacking = [
-        record
-        for record in (collection.done.values() if table.completed_by else ())
+    unscored = {
+        run: record
+        for run, record in collection.done.items()
         if any(block.score(record) is None for block in table.blocks)
-    ]
-    return Filled(table, collection, cells, unscored=len(lacking))
+    }
+    if table.completed_by:
+        return Filled(table, collection, cells, len(unscored))
+    left_out = tuple(run for run, record in unscored.items() if record.lacks(PREDICTIONS))
+    return Filled(table, replace(collection, left_out=left_out), cells)
 
 
 def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, done: list[Record]) -> Cell:
@@ -155,6 +162,7 @@ def _cell(table: Table, block: Block, pair: tuple[str, str], column: Column, don
         seeds=len(scored),
         temperature=float(np.mean(temperatures)) if temperatures else None,
         paper=paper.cells().get((*(block.paper or (table.name, block.name)), *pair, column.key)),
+        digits=block.digits,
     )
 
 

@@ -1,6 +1,7 @@
 """The benchmark's arithmetic and its table; how fast things are is for `make bench` to say."""
 
 import json
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -100,3 +101,10 @@ def test_the_predictions_that_are_timed_are_over_confident():
     logits, labels = scores.predictions(5000, 10)
     confidence = torch.softmax(logits, 1).amax(1).mean()
     assert confidence > (logits.argmax(1) == labels).float().mean() + 0.05
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_measured(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(bench, "measure", lambda *_: pytest.fail("measured"))
+    (tmp_path / "file").write_text("")
+    assert bench.main(["--out", str(tmp_path / "file")]) == 2
+    assert re.fullmatch(r"error: .*file.*\n", capsys.readouterr().err)

@@ -35,6 +35,20 @@ def test_the_last_epoch_of_every_run_with_gammas(runs):
     ]
 
 
+def test_of_two_records_of_a_run_the_first_counts(runs, tmp_path):
+    write_record(tmp_path / "own", ADAFOCAL)
+    bins(1.0, 1.5, 3.0, 4.0).to_csv(ADAFOCAL.folder(tmp_path / "own") / BINS, index=False)
+    assert final_gammas(tmp_path / "own", runs)["gamma"].tolist() == [3.0, 4.0]
+    assert final_gammas(runs, tmp_path / "own")["gamma"].tolist() == [-0.2, 2.0]
+
+
+@pytest.mark.parametrize("content", ["", "epoch,bin\n1,0\n"])
+def test_damaged_bins_are_left_out_with_a_warning(content, runs):
+    (CE.folder(runs) / BINS).write_text(content)
+    with pytest.warns(UserWarning, match="left out: .*bins.csv is damaged"):
+        assert len(final_gammas(runs)) == 2
+
+
 def test_the_command(runs, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("figures.gammas.PUBLISHED", tmp_path / "none")
     assert main(["--runs", str(runs), "--out", str(tmp_path / "out")]) == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calibration import ece_em, top_label
+from calibration import SCORES, ece_em, top_label
 from experiments import grid, records
 from experiments.grid import Run
 from experiments.records import files
@@ -17,7 +17,7 @@ from figures.collect import collect, how_to_train
 from figures.command import main
 from figures.tables import TABLES, calibrated, error_bars
 from figures.tables.render import html_tables, latex, markdown
-from figures.tables.table import fill
+from figures.tables.table import Cell, fill, to_fill
 from posthoc import EnsembleTemperatureScaling, SplineCalibration
 from tests.support.records import add_predictions, write_record
 
@@ -95,6 +95,31 @@ def test_damaged_predictions_are_no_part_of_a_mean(runs):
     with pytest.warns(UserWarning, match="left out: .*predictions.npz is missing or damaged"):
         cells = fill(TABLE, "demo", runs).cells["ets"]["digits", "resnet8"]
     assert (cells["ce"].seeds, cells["adafocal"].seeds) == (1, 2)
+
+
+def test_records_that_are_published_without_predictions_are_neither_damaged_nor_missing(runs, monkeypatch, recwarn):
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", runs)
+    run = Run("demo", "digits", "resnet8", "ce", 1)
+    (run.folder(runs) / records.PREDICTIONS).unlink()
+    filled = fill(TABLES["table3"], "demo", runs.parent / "none")
+    assert filled.cells["before"]["digits", "resnet8"]["ce"].seeds == 2
+    assert filled.cells["ets"]["digits", "resnet8"]["ce"].seeds == 1
+    assert not collect("reliability", "demo", runs.parent / "none", needs=("predictions_sha256",)).left_out  # seed 0
+    (Run("demo", "digits", "resnet8", "ce", 0).folder(runs) / records.PREDICTIONS).unlink()
+    shown = collect("reliability", "demo", runs.parent / "none", needs=("predictions_sha256",))
+    assert [str(one) for one in shown.left_out] == ["demo/digits/resnet8/ce/seed0"]
+    assert not set(shown.left_out) & set(shown.missing)
+    for command in (how_to_train(shown), to_fill(fill(TABLES["table3"], "demo", runs.parent / "none"))):
+        assert "python -m experiments.train --dataset digits --model resnet8 --method ce --seed 0" in command
+    assert not [one for one in recwarn if "left out" in str(one.message)]
+    assert ", 1 of them without all scores" in markdown(filled)
+
+
+def test_the_scores_have_as_many_digits_as_their_units():
+    blocks = {block.name: block.digits for block in TABLES["scores"].blocks}
+    assert blocks == {name: score.unit.digits for name, score in SCORES.items()}
+    assert Cell(-0.00004, 0.00123, 3, None, None, digits=4).text() == "0.0000 ± 0.0012"
+    assert Cell(-0.00004, None, 1, None, None).text() == "0.00"
 
 
 def test_every_calibrator_lowers_the_error_of_over_confident_predictions(runs):
