@@ -29,7 +29,7 @@ class RecordError(ValueError):
 
 
 class LeftOut(RecordError):
-    """A file that publishing left out of a record."""
+    """A published record lacks the file that is asked for: publishing left it out."""
 
 
 @dataclass(frozen=True)

@@ -140,31 +140,29 @@ def test_a_number_is_near_the_papers_within_two_deviations(monkeypatch):
     assert found.rows == [["error of Brier", "3", "12.00 ± 2.00", "16.10"]]
 
 
-def test_a_pair_counts_with_three_seeds_of_what_its_claim_is_about(monkeypatch):
-    def made_up(lacking):
-        def record(scale, pair, method, seed=0):
-            auroc = 0.8 if method == "adafocal" else 0.7
-            result = {"ood": {name: {"auroc": auroc} for name in FACTS[pair[0]].ood}}
-            return None if (method, seed) in lacking or seed > 2 else SimpleNamespace(result=result)
+@pytest.mark.parametrize(("lacking", "cases"), [((), 4), ((("fl3", 1),), 0)])
+def test_out_of_distribution_counts_with_three_seeds_of_its_methods(lacking, cases, monkeypatch):
+    def record(scale, pair, method, seed):
+        auroc = 0.8 if method == "adafocal" else 0.7
+        result = {"ood": {name: {"auroc": auroc} for name in FACTS[pair[0]].ood}}
+        return None if (method, seed) in lacking or seed > 2 else SimpleNamespace(result=result)
 
-        return record
-
-    monkeypatch.setattr(scores, "record", made_up(()))
+    monkeypatch.setattr(scores, "record", record)
     found = scores.out_of_distribution("small")
-    assert (found.held, found.cases, found.of) == (4, 4, 4)
-    monkeypatch.setattr(scores, "record", made_up({("fl3", 1)}))
-    assert scores.out_of_distribution("small").cases == 0
+    assert (found.held, found.cases, found.of) == (cases, cases, 4)
+
+
+@pytest.mark.parametrize(("lacking", "cases"), [((), 1), ((2, 3, 4), 0)])  # seeds without predictions
+def test_post_hoc_calibration_counts_with_three_seeds_that_have_predictions(lacking, cases, monkeypatch):
+    def score(run):
+        _, _, method, seed = run
+        return None if (method == "ce" and seed in lacking) else (1.0 if method == "adafocal" else 2.0)
 
     monkeypatch.setattr(scores, "measured", lambda scale: [published.NEWSGROUPS])
-    lacking: set = set()
-    after = {"adafocal": 1.0}
     monkeypatch.setattr(scores, "record", lambda *run: run)
-    score = lambda run: None if run[2:] in lacking else after.get(run[2], 2.0)  # noqa: E731
     monkeypatch.setattr(scores.calibrated, "ece_em_after", lambda name: score)
     found = scores.after_calibration("paper")
-    assert (found.held, found.cases, len(found.rows)) == (1, 1, 3)
-    lacking |= {("ce", seed) for seed in range(2, 5)}  # whose records are published without predictions
-    assert scores.after_calibration("paper").cases == 0
+    assert (found.held, found.cases, len(found.rows)) == (cases, cases, 3 * cases)
 
 
 def test_a_verdict_is_computed_from_the_records():
