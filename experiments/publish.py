@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     for folder in new:
         print(folder)
-    print(f"{options.into}: {len(new)} records published, {len(found) - len(new)} were there")
+    print(f"{options.into}: records published: {len(new)}, there already: {len(found) - len(new)}")
     return 0
 
 

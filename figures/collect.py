@@ -137,19 +137,16 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
 
 
 def how_to_train(collection: Collection) -> str:
-    """The commands that train what is missing, one a dataset-model pair; empty where nothing is."""
+    """The commands that train what is missing, one a dataset-model pair, or was left out; empty where nothing is."""
     lines = []
     if collection.missing:
-        lines.append(f"{len(collection.missing)} runs are missing. To train them:")
+        lines.append(f"Missing runs: {len(collection.missing)}. To train them:")
     for (dataset, model), what in _of_pairs(collection, collection.missing):
         command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
         lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
     if collection.left_out:
-        command = f"{collection.left_out[0].command}{collection.where}"
-        lines.append(
-            f"{len(collection.left_out)} published records lack files that are shown here. To train the first:"
-        )
-        lines.append(f"  {command}")
+        lines.append(f"Published without bins or predictions: {len(collection.left_out)}. To train the first again:")
+        lines.append(f"  {collection.left_out[0].command}{collection.where}")
     for (dataset, model), what in _of_pairs(collection, collection.left_out):
         lines.append(f"  # {model} on {dataset}: {what}")
     return "\n".join(lines)

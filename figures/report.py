@@ -78,7 +78,7 @@ def page(scale: str, all_made: list[Made], found: dict[grid.Run, Record | None],
     done = {run: record for run, record in found.items() if record is not None}
     missing = len(found) - len(done)
     links = " ".join(f'<a href="#{made.name}">{made.name}</a>' for made in all_made)
-    lacking = f" {missing} are missing; each section names the commands that train its own." if missing else ""
+    lacking = f" Missing: {missing}; each section names the commands that train its own." if missing else ""
     sections = "".join(section(made, folder) for made in all_made)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> int:
     there = f"{len(found) - len(missing)} of {len(found)}"
     print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")
     if missing:
-        print(f"{len(missing)} runs are missing: the page names the commands that train them, table by table")
+        print(f"Missing runs: {len(missing)}. The page names the commands that train them, table by table")
     print(f"written: {folder}/ and {folder / NAME}")
     return 0
 

@@ -39,7 +39,7 @@ def caption(filled: Filled) -> str:
         text += f" Rows `paper`: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
     text += "".join(f" Data: {note}." for note in runs.data_notes)
     text += f" From {len(runs.done)} of {total} runs"
-    text += f", {len(runs.left_out)} of them without all scores" if runs.left_out else ""
+    text += f", {len(runs.left_out)} of them lack some of these scores" if runs.left_out else ""
     return text + (f", on {'; '.join(runs.devices)}." if runs.devices else ".")
 
 

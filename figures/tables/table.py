@@ -182,7 +182,7 @@ def to_fill(filled: Filled) -> str:
     if filled.unscored:
         command = f"python -m {filled.table.completed_by} --for {filled.table.name} --scale {filled.scale}"
         command += filled.collection.where
-        lines.append(f"{filled.unscored} finished runs lack scores. To add them:\n  {command}")
+        lines.append(f"Finished runs without these scores: {filled.unscored}. To add them:\n  {command}")
     return "\n".join(filter(None, lines))
 
 

@@ -37,14 +37,17 @@ def runs(made, tmp_path):
 def test_a_record_is_copied_whole_without_its_checkpoint(runs, tmp_path, capsys):
     into = tmp_path / "published"
     assert main([str(runs), "--into", str(into)]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(RUN.folder(into)), f"{into}: 1 records published, 0 were there"]
+    assert capsys.readouterr().out.splitlines() == [
+        str(RUN.folder(into)),
+        f"{into}: records published: 1, there already: 0",
+    ]
     assert {path.name for path in RUN.folder(into).iterdir()} == set(records.FILES)
     assert (RUN.folder(runs) / checkpoint.CURRENT).exists()
     for name in records.FILES:
         assert (RUN.folder(into) / name).read_bytes() == (RUN.folder(runs) / name).read_bytes()
     assert records.read(RUN.folder(into), RUN).predictions
     assert main([str(runs / RUN.scale), "--into", str(into)]) == 0
-    assert capsys.readouterr().out.splitlines() == [f"{into}: 0 records published, 1 were there"]
+    assert capsys.readouterr().out.splitlines() == [f"{into}: records published: 0, there already: 1"]
 
 
 def test_folders_of_one_machine_are_not_published(runs, tmp_path):
@@ -60,7 +63,10 @@ def test_a_tar_of_records_is_taken_as_their_folder(runs, tmp_path, capsys):
         tar.add(runs, arcname=".")
     into = tmp_path / "published"
     assert main([str(tmp_path / "records.tar"), "--into", str(into)]) == 0
-    assert capsys.readouterr().out.splitlines() == [str(RUN.folder(into)), f"{into}: 1 records published, 0 were there"]
+    assert capsys.readouterr().out.splitlines() == [
+        str(RUN.folder(into)),
+        f"{into}: records published: 1, there already: 0",
+    ]
     for name in records.FILES:
         assert (RUN.folder(into) / name).read_bytes() == (RUN.folder(runs) / name).read_bytes()
 
@@ -148,7 +154,7 @@ def test_scores_that_a_record_got_after_it_was_published_are_added(runs, tmp_pat
         record = records.read(folder, RUN)
         ood._store(record, {f"noise{number}": record.predictions["test_logits"]}, {f"noise{number}": {"auroc": 0.5}})
         assert main([str(runs), "--into", str(into)]) == 0
-        assert f"{into}: 1 records published, 0 were there" in capsys.readouterr().out
+        assert f"{into}: records published: 1, there already: 0" in capsys.readouterr().out
     for name in records.FILES:
         assert (RUN.folder(into) / name).read_bytes() == (folder / name).read_bytes()
     edit(folder / records.RESULT, lambda r: r["ood"].pop("noise1"))  # published ones do not vanish
@@ -172,7 +178,7 @@ def test_what_scores_only_left_out_can_be_added(runs, tmp_path, capsys):
     into = tmp_path / "published"
     assert main([str(runs), "--into", str(into), "--scores-only"]) == 0
     assert main([str(runs), "--into", str(into)]) == 0
-    assert f"{into}: 1 records published, 0 were there" in capsys.readouterr().out
+    assert f"{into}: records published: 1, there already: 0" in capsys.readouterr().out
     assert {path.name for path in RUN.folder(into).iterdir()} == set(records.FILES)
 
 

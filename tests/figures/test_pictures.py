@@ -96,7 +96,7 @@ def test_every_figure_draws_what_there_is_and_names_what_is_missing(name, runs, 
     out = capsys.readouterr().out
     if len(there) < len(wanted):
         assert f"python -m experiments.run --for {name} --scale demo --runs {runs} --dataset" in caption
-        assert f"{len(wanted) - caption.split('Missing:')[0].count('  demo/')} runs are missing" in out
+        assert f"Missing runs: {len(wanted) - caption.split('Missing:')[0].count('  demo/')}." in out
 
 
 @pytest.mark.parametrize("name", PICTURES)

@@ -28,7 +28,7 @@ def test_it_has_everything_and_says_what_is_missing(page):
     for name in grid.EXPERIMENTS:
         assert f'<section id="{name}">' in text
     assert text.count('src="data:image/png;base64,') == len(PICTURES) + 1  # the error bars
-    assert "Made from 10 of 103 run records. 93 are missing" in text
+    assert "Made from 10 of 103 run records. Missing: 93;" in text
     assert "python -m experiments.run --for fig13" in text
     assert not re.search(r'(src|href)="(?!data:|#)', text)
     assert "demo/digits/resnet8/calfocal100/seed0" in text.split('id="runs"')[1]

@@ -87,7 +87,7 @@ def test_table1_in_full(runs, tmp_path, capsys):
     assert main(["table1", "--scale", "paper", "--runs", str(runs), "--out", str(tmp_path / "out")]) == 0
     assert (tmp_path / "out/paper/table1.md").read_text() == TABLE1_MARKDOWN
     out = capsys.readouterr().out
-    assert "21 runs are missing. To train them:" in out
+    assert "Missing runs: 21. To train them:" in out
     for pair in ("--dataset cifar10 --model resnet50", "--dataset cifar100 --model wrn26-10"):
         assert f"python -m experiments.run --for table1 --scale paper --runs {runs} {pair}" in out
 
