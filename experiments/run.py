@@ -203,6 +203,7 @@ def _arguments() -> argparse.ArgumentParser:
         help="runs trained at once, on all GPUs in turn (default: one a core with --scale demo, else one)",
     )
     parser.add_argument("--dry-run", action="store_true", help="print the runs that are missing and their commands")
+    parser.add_argument("--anew", action="store_true", help="train what is published, too, with records of your own")
     scales.add_if_tables_train(parser)
     add_session_options(parser)
     return parser
@@ -243,9 +244,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return REFUSED
-    runs = [run for run, record in found.items() if record is None]
-    published = sum(record is not None and record.is_published for record in found.values())
-    note = f" ({published} of them published)" if published else ""
+    published = [run for run, record in found.items() if record is not None and record.is_published]
+    runs = [run for run, record in found.items() if record is None or (options.anew and run in published)]
+    note = f" ({len(published)} of them published: --anew trains these, too)" if published and not options.anew else ""
     if options.dry_run:
         print("\n".join(run.command + session_text(options, given) for run in runs))
         return 0

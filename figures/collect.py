@@ -137,18 +137,16 @@ def collect(name: str, scale: str, find: Find | Path, needs: tuple[str, ...] = (
 
 
 def how_to_train(collection: Collection) -> str:
-    """The commands that train what is missing, one a dataset-model pair, or was left out; empty where nothing is."""
+    """The commands that train what is missing or left out, one a dataset-model pair; empty where nothing is."""
     lines = []
-    if collection.missing:
-        lines.append(f"Missing runs: {len(collection.missing)}. To train them:")
-    for (dataset, model), what in _of_pairs(collection, collection.missing):
-        command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{collection.where}"
-        lines.append(f"  {command} --dataset {dataset} --model {model}  # {what}")
-    if collection.left_out:
-        lines.append(f"Published without bins or predictions: {len(collection.left_out)}. To train the first again:")
-        lines.append(f"  {collection.left_out[0].command}{collection.where}")
-    for (dataset, model), what in _of_pairs(collection, collection.left_out):
-        lines.append(f"  # {model} on {dataset}: {what}")
+    for what, runs, option in (
+        ("Missing runs", collection.missing, ""),
+        ("Published without bins or predictions", collection.left_out, " --anew"),
+    ):
+        lines += [f"{what}: {len(runs)}. To train them:"] if runs else []
+        for (dataset, model), which in _of_pairs(collection, runs):
+            command = f"python -m experiments.run --for {collection.name} --scale {collection.scale}{option}"
+            lines.append(f"  {command}{collection.where} --dataset {dataset} --model {model}  # {which}")
     return "\n".join(lines)
 
 

@@ -127,6 +127,16 @@ def test_the_launcher_trains_what_is_missing_and_nothing_else(tiny_grid, tmp_pat
     assert "all 4 runs of scale demo are there" in capsys.readouterr().out
 
 
+def test_anew_trains_what_is_published_but_not_what_is_ones_own(tiny_grid, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("experiments.records.record.PUBLISHED", tmp_path / "published")
+    for place, done in (("published", tiny_grid[0]), ("own", tiny_grid[1])):
+        train.train(done, Session(runs=tmp_path / place, say=lambda text: None))
+    for options, left in (([], tiny_grid[2:]), (["--anew"], [tiny_grid[0], *tiny_grid[2:]])):
+        assert run.main(["--runs", str(tmp_path / "own"), "--dry-run", *options]) == 0
+        shown = capsys.readouterr().out.splitlines()
+        assert [line.split(" --runs")[0] for line in shown] == [missing.command for missing in left]
+
+
 def test_a_damaged_record_is_trained_again(tiny_grid, tmp_path, capsys):
     first = tiny_grid[0]
     sound = train.train(first, Session(runs=tmp_path, say=lambda text: None))

@@ -110,7 +110,7 @@ def test_records_that_are_published_without_predictions_are_neither_damaged_nor_
     assert [str(one) for one in shown.left_out] == ["demo/digits/resnet8/ce/seed0"]
     assert not set(shown.left_out) & set(shown.missing)
     for command in (how_to_train(shown), to_fill(fill(TABLES["table3"], "demo", runs.parent / "none"))):
-        assert "python -m experiments.train --dataset digits --model resnet8 --method ce --seed 0" in command
+        assert re.search(r"--scale demo --anew --runs \S+ --dataset digits --model resnet8  # ce: seeds? 0", command)
     assert not [one for one in recwarn if "left out" in str(one.message)]
     assert ", 1 of them lack some of these scores" in markdown(filled)
 
