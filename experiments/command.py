@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import torch
@@ -42,12 +43,45 @@ def until_nobody_reads(main: Callable[[], int]) -> int:
         return 128 + signal.SIGPIPE
 
 
+def refusing(*others: type[Exception]) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """For a command's `main`: bad input or files are one line on stderr and exit status `REFUSED`.
+
+    Args:
+        others: errors that are answered so, beside ValueError and OSError.
+    """
+
+    def decorate(main: Callable[..., int]) -> Callable[..., int]:
+        @wraps(main)
+        def refusing_main(arguments: list[str] | None = None) -> int:
+            try:
+                return main(arguments)
+            except BrokenPipeError:  # an OSError, which `until_nobody_reads` answers
+                raise
+            except (ValueError, OSError, *others) as error:
+                print(f"error: {error}", file=sys.stderr)
+                return REFUSED
+
+        return refusing_main
+
+    return decorate
+
+
+def add_runs(parser: argparse.ArgumentParser) -> None:
+    """`--runs`, the folder of the records."""
+    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
+
+
+def add_out(parser: argparse.ArgumentParser) -> None:
+    """`--out`, the folder of what is made from them."""
+    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
+
+
 def add_session_options(parser: argparse.ArgumentParser) -> None:
     """The options of every command that trains; `Session.of` takes them."""
     parser.add_argument(
         "--data-root", metavar="DIR", help="where datasets lie (default: $ADAFOCAL_DATA, else datasets/)"
     )
-    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
+    add_runs(parser)
     parser.add_argument(
         "--device", metavar="{cpu,cuda,cuda:N}", help="where to train (default: cuda where there is one)"
     )

@@ -10,7 +10,7 @@ from tqdm import tqdm
 import data
 from calibration.ood import entropy, entropy_auroc, roc
 from experiments import grid, records, scales
-from experiments.command import INTERRUPTED, REFUSED, add_session_options, pick_device, until_nobody_reads
+from experiments.command import INTERRUPTED, add_session_options, pick_device, refusing, until_nobody_reads
 from experiments.grid import Run
 from experiments.records.lock import RunIsLocked
 from experiments.training.ood import NoCheckpoint, evaluate, find, lacking, sets_of
@@ -96,6 +96,7 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+@refusing(RunIsLocked)
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _arguments().parse_args(arguments)
@@ -123,9 +124,6 @@ def main(arguments: list[str] | None = None) -> int:
         temperature = find(run, options.runs).result["temperature"]
         for name, entry in entries.items():
             print(describe(name, entry, temperature))
-    except (ValueError, RunIsLocked, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
     except KeyboardInterrupt:
         print("stopped; the same command goes on with what is missing", file=sys.stderr)
         return INTERRUPTED

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from data.files.tar import read_tar
 from experiments import records
-from experiments.command import a_path, until_nobody_reads
+from experiments.command import a_path, refusing, until_nobody_reads
 from experiments.grid import Run
 from experiments.records import (
     BINS,
@@ -132,6 +132,7 @@ def _checked(folder: Path) -> Record:
     return record
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -151,13 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
             option, dest="names", action="store_const", const=names, default=WHOLE, help=f"leave out {left_out}"
         )
     options = parser.parse_args(arguments)
-    try:
-        with unpacked(options.source) as folder:
-            found = finished(folder)
-            new = publish(found, options.into, options.names)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with unpacked(options.source) as folder:
+        found = finished(folder)
+        new = publish(found, options.into, options.names)
     for folder in new:
         print(folder)
     print(f"{options.into}: records published: {len(new)}, there already: {len(found) - len(new)}")

@@ -23,9 +23,9 @@ from experiments import grid, records, scales
 from experiments.command import (
     INTERRUPTED,
     PREEMPTED,
-    REFUSED,
     add_session_options,
     pick_device,
+    refusing,
     session_text,
     until_nobody_reads,
 )
@@ -209,41 +209,34 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     # Threads of several processes that spin while they wait slow each other down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     options = _arguments().parse_args(arguments)
-    try:
-        given, options.device = options.device, pick_device(options.device)
-        options.scale = scales.resolve(options)
-        wanted = grid.runs_of(options.name, options.scale)
-        if scales.is_left_to_the_user(options):
-            return 0
-        if options.seeds is not None:
-            if options.seeds < 1:
-                raise ValueError(f"--seeds must be >= 1, got {options.seeds}")
-            first = [run for run in wanted if run.seed == 0]
-            wanted = [replace(run, seed=seed) for seed in range(options.seeds) for run in first]
-        for name in ("dataset", "model", "method", "seed"):
-            choice = getattr(options, name)
-            if choice is not None:
-                known = sorted({getattr(run, name) for run in wanted})
-                if choice not in known:
-                    raise ValueError(f"--{name} {choice} is no part of it: choose from {', '.join(map(str, known))}")
-                wanted = [run for run in wanted if getattr(run, name) == choice]
-        if options.workers is None:
-            options.workers = usable_cores() if SCALES[options.scale].trains and options.device == "cpu" else 1
-        if options.workers < 1:
-            raise ValueError(f"--workers must be >= 1, got {options.workers}")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
-    try:
-        found = look_up(wanted, options)
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    given, options.device = options.device, pick_device(options.device)
+    options.scale = scales.resolve(options)
+    wanted = grid.runs_of(options.name, options.scale)
+    if scales.is_left_to_the_user(options):
+        return 0
+    if options.seeds is not None:
+        if options.seeds < 1:
+            raise ValueError(f"--seeds must be >= 1, got {options.seeds}")
+        first = [run for run in wanted if run.seed == 0]
+        wanted = [replace(run, seed=seed) for seed in range(options.seeds) for run in first]
+    for name in ("dataset", "model", "method", "seed"):
+        choice = getattr(options, name)
+        if choice is not None:
+            known = sorted({getattr(run, name) for run in wanted})
+            if choice not in known:
+                raise ValueError(f"--{name} {choice} is no part of it: choose from {', '.join(map(str, known))}")
+            wanted = [run for run in wanted if getattr(run, name) == choice]
+    if options.workers is None:
+        options.workers = usable_cores() if SCALES[options.scale].trains and options.device == "cpu" else 1
+    if options.workers < 1:
+        raise ValueError(f"--workers must be >= 1, got {options.workers}")
+    found = look_up(wanted, options)
     published = [run for run, record in found.items() if record is not None and record.is_published]
     runs = [run for run, record in found.items() if record is None or (options.anew and run in published)]
     note = f" ({len(published)} of them published: --anew trains these, too)" if published and not options.anew else ""

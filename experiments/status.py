@@ -14,7 +14,7 @@ from pathlib import Path
 from statistics import mean
 
 from experiments import grid, records, scales
-from experiments.command import REFUSED, a_path, until_nobody_reads
+from experiments.command import add_runs, refusing, until_nobody_reads
 from experiments.grid import Run
 from experiments.records.failure import ERROR
 from experiments.records.lock import Owner, holder
@@ -195,19 +195,16 @@ def _arguments() -> argparse.ArgumentParser:
         epilog="example: python -m experiments.status --for all --scale paper --failed",
     )
     grid.add_selection(parser)
-    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
+    add_runs(parser)
     parser.add_argument("--failed", action="store_true", help="also say when and why each failed run did")
     return parser
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = _arguments().parse_args(arguments)
-    try:
-        wanted = grid.runs_of(options.name, scales.resolve(options))
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    wanted = grid.runs_of(options.name, scales.resolve(options))
     print(report(statuses(wanted, options.runs), options.failed))
     return 0
 

@@ -1,11 +1,9 @@
 """`python -m figures table1 fig5`: make tables and figures from run records."""
 
 import argparse
-import sys
-from pathlib import Path
 
 from experiments import scales
-from experiments.command import a_path
+from experiments.command import add_out, add_runs, refusing
 from figures import cache, outputs
 
 
@@ -13,13 +11,12 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
     """The options of the commands that make tables and figures."""
     arguments = argparse.ArgumentParser(prog=prog, description=description)
     scales.add_option(arguments)
-    arguments.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="records (default: runs/)")
-    arguments.add_argument(
-        "--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)"
-    )
+    add_runs(arguments)
+    add_out(arguments)
     return arguments
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """Write the files of the named tables and figures to OUT/<scale>/ and say what they show; the exit status."""
     options = parser("python -m figures", "Make tables and figures from run records; nothing is trained.")
@@ -28,16 +25,12 @@ def main(arguments: list[str] | None = None) -> int:
     scale = scales.resolve(options)
     folder = options.out / scale
     cache.use(options.out / ".cache")
-    try:
-        for name in options.names:
-            outputs.check(name)
-        for name in options.names:
-            made = outputs.make(name, scale, options.runs, folder)
-            print(made.shown)
-            if made.hint:
-                print(made.hint)
-            print("written: " + ", ".join(str(folder / f"{name}.{suffix}") for suffix in made.suffixes))
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    for name in options.names:
+        outputs.check(name)
+    for name in options.names:
+        made = outputs.make(name, scale, options.runs, folder)
+        print(made.shown)
+        if made.hint:
+            print(made.hint)
+        print("written: " + ", ".join(str(folder / f"{name}.{suffix}") for suffix in made.suffixes))
     return 0

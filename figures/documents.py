@@ -13,7 +13,7 @@ from pathlib import Path
 
 from experiments.bench.table import markdown
 from experiments.bench.timing import Row
-from experiments.command import until_nobody_reads
+from experiments.command import refusing, until_nobody_reads
 from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
@@ -98,6 +98,7 @@ def documents() -> dict[Path, str]:
     return {ROOT / name: filled_in((ROOT / name).read_text(encoding="utf-8")) for name in DOCUMENTS}
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     argparse.ArgumentParser(prog="python -m figures.documents", description=__doc__).parse_args(arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.command import REFUSED, a_path, until_nobody_reads
+from experiments.command import add_out, add_runs, refusing, until_nobody_reads
 from experiments.records import BINS, PUBLISHED, files
 from experiments.records.dataframe import frame
 
@@ -40,23 +40,20 @@ def final_gammas(*folders: Path) -> pd.DataFrame:
     return pd.concat(parts[1:] or parts)[parts[0].columns]
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m figures.gammas",
         description="Write the final gammas and bin edges of every run of AdaFocal that has them into one CSV.",
     )
-    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="records (default: runs/)")
-    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
+    add_runs(parser)
+    add_out(parser)
     options = parser.parse_args(arguments)
     found = final_gammas(options.runs, PUBLISHED)
     path = options.out / "gammas.csv"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_bytes(path, found.to_csv(index=False).encode())
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_bytes(path, found.to_csv(index=False).encode())
     print(f"written: {path}, {len(found)} rows of {len(found[RUN].drop_duplicates())} runs")
     return 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments import grid, scales
-from experiments.command import until_nobody_reads
+from experiments.command import refusing, until_nobody_reads
 from experiments.records import Record, files
 from figures import cache, command, outputs
 from figures.collect import Reader
@@ -94,6 +94,7 @@ def page(scale: str, all_made: list[Made], found: dict[grid.Run, Record | None],
     )
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = command.parser(
@@ -104,19 +105,15 @@ def main(arguments: list[str] | None = None) -> int:
     folder = options.out / options.scale
     cache.use(options.out / ".cache")
     find = Reader(options.runs)  # reads each record once
-    try:
-        all_made = [
-            outputs.make(name, options.scale, find, folder)
-            for name in tqdm(outputs.names(), unit="table or figure", disable=None)
-        ]
-        found: dict[grid.Run, Record | None] = {}
-        for made in all_made:
-            for run, record in made.collection.found.items():
-                found[run] = found.get(run) or record  # a figure may need what a table does not
-        files.write_bytes(folder / NAME, page(options.scale, all_made, found, folder).encode())
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    all_made = [
+        outputs.make(name, options.scale, find, folder)
+        for name in tqdm(outputs.names(), unit="table or figure", disable=None)
+    ]
+    found: dict[grid.Run, Record | None] = {}
+    for made in all_made:
+        for run, record in made.collection.found.items():
+            found[run] = found.get(run) or record  # a figure may need what a table does not
+    files.write_bytes(folder / NAME, page(options.scale, all_made, found, folder).encode())
     missing = [run for run, record in found.items() if record is None]
     there = f"{len(found) - len(missing)} of {len(found)}"
     print(f"{len(all_made)} tables and figures of scale {options.scale}, from {there} runs")

@@ -1,13 +1,12 @@
 """The command line of the audit."""
 
 import argparse
-import sys
 
 import numpy as np
 
 from calibration.checks import check_num_bins
 from experiments.audit import many, single
-from experiments.command import REFUSED, a_path
+from experiments.command import REFUSED, a_path, refusing
 from posthoc import CALIBRATORS, build
 
 EPILOG = """examples:
@@ -73,20 +72,15 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     options = parser().parse_args(arguments)
-    try:
-        for name in options.calibrators or ():
-            build(name)
-        if len(options.predictions) == 1 and not options.predictions[0].is_dir():
-            single.report(options)
-            return 0
-        check_num_bins(options.num_bins)
-        np.random.default_rng(options.seed)
-        return REFUSED if many.report(options) else 0
-    except BrokenPipeError:
-        raise
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    for name in options.calibrators or ():
+        build(name)
+    if len(options.predictions) == 1 and not options.predictions[0].is_dir():
+        single.report(options)
+        return 0
+    check_num_bins(options.num_bins)
+    np.random.default_rng(options.seed)
+    return REFUSED if many.report(options) else 0

@@ -5,14 +5,13 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
-from pathlib import Path
 
 import torch
 
 from experiments.bench import losses, peers, scores, texts, training
 from experiments.bench.table import HEADER, line, markdown
 from experiments.bench.timing import Row
-from experiments.command import REFUSED, a_path, until_nobody_reads
+from experiments.command import add_out, refusing, until_nobody_reads
 from experiments.records import files
 from experiments.records.provenance import environment
 
@@ -30,6 +29,7 @@ def measure(part: str, device: torch.device, small: bool) -> Iterator[Row]:
     return texts.rows(device) if part == "texts" else training.rows(device)
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -37,15 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
         description="Time losses, scores, calibrators and training, as ratios within this run. Below what is allowed "
         "is good. On a GPU the losses and the training are timed there, the rest on one thread of the CPU.",
     )
-    parser.add_argument("--out", metavar="DIR", type=a_path, default=Path("out"), help="where to write (default: out/)")
+    add_out(parser)
     parser.add_argument("--only", choices=PARTS, action="append", help="only this part; may be given again")
     parser.add_argument("--small", action="store_true", help="leave out the 50,000 x 1,000 sets, which take 3 GB")
     options = parser.parse_args(arguments)
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)  # before the minutes of measuring
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    options.out.mkdir(parents=True, exist_ok=True)  # before the minutes of measuring
     torch.set_num_threads(1)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     found: list[Row] = []

@@ -20,7 +20,7 @@ import torch
 
 import data
 from experiments import records
-from experiments.command import REFUSED, a_path, pick_device, until_nobody_reads
+from experiments.command import a_path, add_runs, pick_device, refusing, until_nobody_reads
 from experiments.gpu_slot.plan import LAST, Part, plan, preparations
 from experiments.records import files
 from experiments.records.provenance import ROOT, environment
@@ -158,6 +158,7 @@ def root_of(data_root: str | None, workplace: Path) -> str | None:
     return str(workplace)
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -168,19 +169,15 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=float, default=10.0, help="all it may take (default: 10)")
     parser.add_argument("--out", metavar="DIR", type=a_path, required=True, help="where the two files go")
-    parser.add_argument("--runs", metavar="DIR", type=a_path, default=Path("runs"), help="run records (default: runs/)")
+    add_runs(parser)
     parser.add_argument("--data-root", metavar="DIR", help="where datasets lie, as of experiments.train")
     parser.add_argument("--device", metavar="{cpu,cuda}", help="default: cuda where there is one")
     parser.add_argument("--commit", help="of these files, where they are no git checkout")
     options = parser.parse_args(arguments)
     end = time.monotonic() + 60 * options.minutes
-    try:
-        device = pick_device(options.device)
-        if 60 * options.minutes <= LAST:
-            raise ValueError(f"--minutes must leave more than the last {LAST} seconds, got {options.minutes:g}")
-    except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return REFUSED
+    device = pick_device(options.device)
+    if 60 * options.minutes <= LAST:
+        raise ValueError(f"--minutes must leave more than the last {LAST} seconds, got {options.minutes:g}")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each of several runs at once
     if options.commit:

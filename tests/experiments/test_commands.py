@@ -250,12 +250,19 @@ def test_a_gpu_out_of_memory_is_one_line_that_says_what_to_change(capsys, tmp_pa
     assert "--workers" in error
 
 
-@pytest.mark.parametrize("command", ["run --for table1 --scale paper --dry-run", "status --for all --scale paper"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "experiments.run --for table1 --scale paper --dry-run",
+        "experiments.status --for all --scale paper",
+        "figures table2 --scale quick --out out",
+    ],
+)
 def test_a_reader_that_leaves_ends_a_command_without_a_word(command, tmp_path):
     reading, writing = os.pipe()
     os.close(reading)
-    name, *options = command.split()
-    called = [sys.executable, "-m", f"experiments.{name}", *options, "--runs", str(tmp_path)]
-    done = subprocess.run(called, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, text=True)
+    called = [sys.executable, "-u", "-m", *command.split(), "--runs", "runs"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(called, cwd=tmp_path, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
