@@ -8,6 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from experiments import grid, scales
+from experiments.audit.page import document
 from experiments.command import refusing, until_nobody_reads
 from experiments.records import Record, files
 from figures import cache, command, outputs
@@ -16,17 +17,11 @@ from figures.outputs import Made
 from figures.tables import render
 
 NAME = "report.html"
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser fetches nothing from elsewhere
 STYLE = """
-body { font: 14px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
 h2 { margin-top: 3rem; border-top: 1px solid #ddd; padding-top: 1rem }
-table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
-th, td { padding: .2rem .5rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
 th.text, td.text { text-align: left }
 caption { text-align: left; font-weight: 600; padding: .3rem 0 }
 td.best { font-weight: 700 }
-.wide { overflow-x: auto }
-img { max-width: 100%; height: auto }
 pre { background: #f5f5f5; padding: .6rem; overflow-x: auto; font-size: 13px }
 nav a { margin-right: .9rem }
 .note { color: #555; max-width: 60rem }
@@ -80,18 +75,15 @@ def page(scale: str, all_made: list[Made], found: dict[grid.Run, Record | None],
     links = " ".join(f'<a href="#{made.name}">{made.name}</a>' for made in all_made)
     lacking = f" Missing: {missing}; each section names the commands that train its own." if missing else ""
     sections = "".join(section(made, folder) for made in all_made)
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-        f"<title>AdaFocal: {scale}</title><style>{STYLE}</style></head><body>"
+    body = (
         f"<h1>AdaFocal: every table and figure at the scale {scale}</h1>"
         f"<p>Made from {len(done)} of {len(found)} run records.{lacking} Scores are of the test set unless a figure "
         "says otherwise; gamma, temperatures and calibrators see the validation set only.</p>"
         f'<nav>{links} <a href="#runs">runs</a></nav>{sections}'
         f'<section id="runs"><h2>Where the numbers come from</h2><div class="wide">{provenance(done)}</div>'
-        '<p class="note">A commit with + had changes that were not committed.</p></section></body></html>\n'
+        '<p class="note">A commit with + had changes that were not committed.</p></section>'
     )
+    return document(f"AdaFocal: {scale}", STYLE, body)
 
 
 @refusing()

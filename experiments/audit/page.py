@@ -15,6 +15,20 @@ from calibration import reliability_diagram
 from calibration.diagram import panels
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  # a browser fetches nothing from elsewhere
+STYLE = """
+body { font: 14px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+table { border-collapse: collapse; margin: .5rem 0 1.5rem; font-variant-numeric: tabular-nums }
+th, td { padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: right; white-space: nowrap }
+.wide { overflow-x: auto }
+img { max-width: 100%; height: auto }
+"""
+AUDIT_STYLE = """
+th[colspan] { text-align: center }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff }
+figure { display: inline-block; margin: 0 1rem 0 0 }
+img { width: 22rem }
+figcaption { text-align: center }
+"""
 
 
 def print_table(header: list[str], rows: Iterable[list[str]], first: int = 0) -> list[list[str]]:
@@ -51,6 +65,22 @@ def picture(confidence: np.ndarray, correct: np.ndarray, num_bins: int) -> str:
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def document(title: str, style: str, body: str) -> str:
+    """A page of HTML that fetches nothing.
+
+    Args:
+        title: of the window.
+        style: CSS, after what all pages have.
+        body: HTML.
+    """
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        '<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}{style}</style></head><body>{body}</body></html>\n"
+    )
+
+
 def _html_table(header: list[str], rows: list[list[str]], groups: Sequence[tuple[str, int]] = ()) -> str:
     """A table; groups are a line above its header: names, and how many columns each is for."""
 
@@ -59,22 +89,12 @@ def _html_table(header: list[str], rows: list[list[str]], groups: Sequence[tuple
 
     above = "".join(f'<th colspan="{width}">{html.escape(name)}</th>' for name, width in groups)
     above = f"<tr>{above}</tr>" if groups else ""
-    return (
-        '<div class="wide"><table>'
-        + above
-        + line(header, "th")
-        + "".join(line(row, "td") for row in rows)
-        + "</table></div>"
-    )
+    body = "".join(line(row, "td") for row in rows)
+    return f'<div class="wide"><table>{above}{line(header, "th")}{body}</table></div>'
 
 
-def page(
-    title: str,
-    notes: list[str],
-    tables: list[tuple],
-    pictures: dict[str, str],
-) -> str:
-    """A page of HTML.
+def page(title: str, notes: list[str], tables: list[tuple], pictures: dict[str, str]) -> str:
+    """The audit's page.
 
     Args:
         title: of the page.
@@ -89,20 +109,7 @@ def page(
         for name, source in pictures.items()
     )
     shown = f"<h2>Reliability</h2>{shown}" if pictures else ""
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width">'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{html.escape(title)}</title><style>"
-        "body{font:15px/1.5 system-ui,sans-serif;max-width:75rem;margin:2rem auto;padding:0 1rem;color:#222}"
-        ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-        "th,td{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}"
-        "th[colspan]{text-align:center}"
-        "th:first-child,td:first-child{text-align:left;position:sticky;left:0;background:#fff}"
-        "figure{display:inline-block;margin:0 1rem 0 0}"
-        "img{max-width:100%;width:22rem}figcaption{text-align:center}</style></head><body>"
-        f"<h1>{html.escape(title)}</h1>{said}{body}{shown}</body></html>\n"
-    )
+    return document(title, AUDIT_STYLE, f"<h1>{html.escape(title)}</h1>{said}{body}{shown}")
 
 
 def check_place(out: Path | None, inputs: Iterable[Path | None]) -> None:
