@@ -27,8 +27,7 @@ from experiments.records import (
 )
 
 WHOLE = (CONFIG, HISTORY, BINS, PREDICTIONS, RESULT)  # result.json comes last: a folder without it is unfinished
-SCORES = (CONFIG, HISTORY, RESULT)
-WITHOUT_PREDICTIONS = (CONFIG, HISTORY, BINS, RESULT)  # enough for figures over epochs
+MAY_LACK = {"bins": BINS, "predictions": PREDICTIONS}  # most of a record's size
 
 
 def finished(root: Path) -> list[Record]:
@@ -145,16 +144,18 @@ def main(arguments: list[str] | None = None) -> int:
         "source", metavar="DIR_OR_TAR", type=a_path, help="runs, a folder in it such as runs/quick, or a tar of records"
     )
     parser.add_argument("--into", metavar="DIR", type=a_path, default=PUBLISHED, help="default: experiments/results")
-    smaller = parser.add_mutually_exclusive_group()
-    for option, names in (("--scores-only", SCORES), ("--without-predictions", WITHOUT_PREDICTIONS)):
-        left_out = " and ".join(name for name in WHOLE if name not in names)
-        smaller.add_argument(
-            option, dest="names", action="store_const", const=names, default=WHOLE, help=f"leave out {left_out}"
-        )
+    parser.add_argument(
+        "--without",
+        nargs="+",
+        choices=MAY_LACK,
+        default=[],
+        help=f"leave out {' or '.join(MAY_LACK.values())}, most of a record's size, where nothing shows them",
+    )
     options = parser.parse_args(arguments)
+    left_out = [MAY_LACK[name] for name in options.without]
     with unpacked(options.source) as folder:
         found = finished(folder)
-        new = publish(found, options.into, options.names)
+        new = publish(found, options.into, tuple(name for name in WHOLE if name not in left_out))
     for folder in new:
         print(folder)
     print(f"{options.into}: records published: {len(new)}, there already: {len(found) - len(new)}")

@@ -90,10 +90,14 @@ def test_a_copy_says_the_commit_it_was_told(has_git, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("option", "left_out"),
-    [("--scores-only", {records.BINS, records.PREDICTIONS}), ("--without-predictions", {records.PREDICTIONS})],
+    [
+        ("bins predictions", {records.BINS, records.PREDICTIONS}),
+        ("predictions", {records.PREDICTIONS}),
+        ("bins", {records.BINS}),
+    ],
 )
 def test_what_an_option_leaves_out(option, left_out, runs, tmp_path):
-    assert main([str(runs), "--into", str(tmp_path / "published"), option]) == 0
+    assert main([str(runs), "--into", str(tmp_path / "published"), "--without", *option.split()]) == 0
     kept = {path.name for path in RUN.folder(tmp_path / "published").iterdir()}
     assert kept == set(records.FILES) - left_out
 
@@ -174,9 +178,9 @@ def test_two_records_of_one_run_are_refused(runs, tmp_path, capsys):
     assert not (tmp_path / "published").exists()
 
 
-def test_what_scores_only_left_out_can_be_added(runs, tmp_path, capsys):
+def test_what_was_left_out_can_be_added(runs, tmp_path, capsys):
     into = tmp_path / "published"
-    assert main([str(runs), "--into", str(into), "--scores-only"]) == 0
+    assert main([str(runs), "--into", str(into), "--without", "bins", "predictions"]) == 0
     assert main([str(runs), "--into", str(into)]) == 0
     assert f"{into}: records published: 1, there already: 0" in capsys.readouterr().out
     assert {path.name for path in RUN.folder(into).iterdir()} == set(records.FILES)
