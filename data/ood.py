@@ -5,7 +5,7 @@ A new set is a function and one line in `OOD`.
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +26,7 @@ from data.registry import data_root, load
 from data.splits.arrays import ArraySplit
 from data.splits.holdout import check_seed
 from data.splits.lazy import LazySplit
-from data.splits.split import Split, generator
+from data.splits.split import Split
 
 SVHN_FILE = "test_32x32.mat"
 SVHN_URL = f"http://ufldl.stanford.edu/housenumbers/{SVHN_FILE}"
@@ -205,7 +205,6 @@ def load_ood(
     root: str | os.PathLike | None = None,
     seed: int = 0,
     download: bool = False,
-    max_images: int | None = None,
     in_test: Callable[[], ArraySplit] | None = None,
 ) -> Split:
     """Read images that are none of the in-distribution dataset's, normalised exactly as its evaluation images.
@@ -215,9 +214,8 @@ def load_ood(
             squares are resized to the dataset's size (for imagenet: as its evaluation images) and get its channels.
         in_dataset: a dataset of images.
         root: the data root, see `data.data_root`.
-        seed: of patches, noise and the choice of `max_images`, >= 0.
+        seed: of patches and noise, >= 0.
         download: fetch SVHN if it is missing.
-        max_images: at most so many images, chosen at random; None takes all.
         in_test: gives the in-distribution test split to the sets that are made of it; None loads it with the dataset's
             default options. A run's own split differs where its recipe's options do.
 
@@ -229,27 +227,17 @@ def load_ood(
         ValueError: an unknown set, one that does not fit the dataset, or a number out of range.
     """
     check_ood(name, in_dataset)
-    if max_images is not None and max_images < 1:
-        raise ValueError(f"max_images must be >= 1, got {max_images}")
     check_seed(seed)
     if str(name) not in OOD:
-        return _folder(Path(name), in_dataset, seed, max_images)
+        return _folder(Path(name), in_dataset)
     in_test = in_test or (lambda: load(in_dataset, root=root, download=download).test)
     images, note = OOD[str(name)].read(Request(in_dataset, data_root(root), seed, download, in_test))
-    index = _choose(len(images), max_images, seed)
     form = FACTS[in_dataset]
-    return _noted(note, ArraySplit(images[index], _labels(index), CLASSES, form.mean, form.std, index))
+    return _noted(note, ArraySplit(images, _labels(images), CLASSES, form.mean, form.std))
 
 
-def _choose(available: int, wanted: int | None, seed: int) -> Tensor:
-    """Rising positions of `wanted` of the `available` images."""
-    if wanted is None or wanted >= available:
-        return torch.arange(available)
-    return torch.randperm(available, generator=generator(seed, stream=0))[:wanted].sort().values
-
-
-def _labels(index: Tensor) -> Tensor:
-    return torch.zeros(len(index), dtype=torch.int64)
+def _labels(images: Sized) -> Tensor:
+    return torch.zeros(len(images), dtype=torch.int64)
 
 
 def _noted(note: str, split: Split) -> Split:
@@ -257,15 +245,13 @@ def _noted(note: str, split: Split) -> Split:
     return split
 
 
-def _folder(folder: Path, in_dataset: str, seed: int, max_images: int | None) -> Split:
+def _folder(folder: Path, in_dataset: str) -> Split:
     found = FolderTree(folder, tuple(path.name for path in folder.iterdir() if not path.name.startswith("."))).files
     paths = sorted(path for path in found if Path(path).suffix.lower() in SUFFIXES)
     if not paths:
         raise DataError(f"no images ({', '.join(SUFFIXES)}) in {folder}")
-    index, form = _choose(len(paths), max_images, seed), FACTS[in_dataset]
-    note = f"{len(index)} of {len(paths)} images of folder {folder.absolute().name}"
-    paths = [paths[i] for i in index]
-    common = {"labels": _labels(index), "classes": CLASSES, "mean": form.mean, "std": form.std, "index": index}
+    form, note = FACTS[in_dataset], f"folder {folder.absolute().name}"
+    common = {"labels": _labels(paths), "classes": CLASSES, "mean": form.mean, "std": form.std}
     if in_dataset == "imagenet":  # too large for memory
         return _noted(note, LazySplit(paths, folder=folder, crop_size=form.size, resize=256, **common))
     images = np.empty((len(paths), len(form.mean), form.size, form.size), np.uint8)

@@ -30,9 +30,9 @@ class Ragged:
         return np.diff(self.offsets)
 
     @classmethod
-    def of(cls, rows: list, dtype=np.int32) -> Self:
+    def of(cls, rows: list) -> Self:
         """Join a list of sequences of ids."""
-        flat = np.concatenate([np.zeros(0, dtype), *(np.asarray(row, dtype) for row in rows)])
+        flat = np.concatenate([np.zeros(0, np.int32), *(np.asarray(row, np.int32) for row in rows)])
         return cls(flat, _offsets(np.array([len(row) for row in rows], np.int64)))
 
     def take(self, index: np.ndarray) -> Self:

@@ -62,8 +62,6 @@ def evaluate(
     session: Session = PLAIN,
     names: Sequence[str] | None = None,
     *,
-    seed: int = 0,
-    max_images: int | None = None,
     again: bool = False,
 ) -> dict[str, dict]:
     """Add the final model's logits and AUROC on out-of-distribution images to a run's record, unless they are there.
@@ -76,8 +74,6 @@ def evaluate(
         run: the run.
         session: where and how.
         names: see `sets_of`.
-        seed: of the sets' noise and patches, see `data.load_ood`.
-        max_images: see `data.load_ood`.
         again: score sets that are there already, too.
 
     Returns:
@@ -108,7 +104,7 @@ def evaluate(
             if not todo.keys().isdisjoint(data.SHIFTS):
                 _check_labels(record, in_test(), session)
             for name, place in todo.items():
-                split = data.load_ood(place, run.dataset, root, seed, session.download, max_images, in_test)
+                split = data.load_ood(place, run.dataset, root, download=session.download, in_test=in_test)
                 logits[name] = (
                     predict(model, split.to(session.device), run.recipe.eval_batch_size, speed=speed).cpu().numpy()
                 )

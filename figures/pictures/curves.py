@@ -28,9 +28,9 @@ def pair_name(pair: tuple[str, str]) -> str:
     return f"{MODELS[model].label} on {FACTS[dataset].label}"
 
 
-def num_bins(records: Iterable[Record], otherwise: int = 15) -> int:
-    """M: bins of the first record."""
-    return next((int(record.bins["bin"].max()) + 1 for record in records), otherwise)
+def num_bins(records: Iterable[Record]) -> int:
+    """M: bins of the first record; 15 where there is none."""
+    return next((int(record.bins["bin"].max()) + 1 for record in records), 15)
 
 
 def low_middle_high(bins: int) -> dict[int, str]:

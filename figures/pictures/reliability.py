@@ -11,14 +11,14 @@ from figures.pictures import curves
 from figures.pictures.picture import Picture
 
 
-def panel(ax: Axes, counts_ax: Axes, record: Record, scaled: bool, num_bins: int = 15) -> None:
+def panel(ax: Axes, counts_ax: Axes, record: Record, scaled: bool) -> None:
     """A run's reliability diagram on the test set, and the number of samples in its bins."""
     arrays = record.predictions
     temperature = record.result["temperature"] if scaled else 1.0
     confidence, correct = top_label(arrays["test_logits"] / temperature, arrays["test_labels"])
-    reliability_diagram(confidence, correct, num_bins, ax=ax, counts_ax=counts_ax)
+    reliability_diagram(confidence, correct, ax=ax, counts_ax=counts_ax)
     ax.set_title("", loc="center")
-    ece = 100 * ece_ew(confidence, correct, num_bins)
+    ece = 100 * ece_ew(confidence, correct)
     ax.set_title(f"ECE {ece:.1f} %" + (f", T {temperature:.1f}" if scaled else ""), fontsize=7)
     ax.get_legend().remove()
     for line in ax.lines:
