@@ -68,4 +68,4 @@ def rows(device: torch.device, batches: int = 2, rounds: int = 3) -> Iterator[Ro
     group = f"training, the newsgroups CNN, {batches} batches of {BATCH} texts"
     for against, theirs in (("padded in front to 1,000", in_front), ("sorted by length, padded", sorted_batches)):
         ours, other = side_by_side(packed, steps(net, lambda ids: literal(net, ids), theirs), rounds)
-        yield Row(group, "packed batches of chance", ours, against, other)
+        yield Row(group, "packed random batches", ours, against, other)

@@ -36,7 +36,7 @@ def caption(filled: Filled) -> str:
     extremes = {"lowest" if block.best is min else "highest" for block in filled.table.blocks}
     text += f" Bold: the {' or '.join(sorted(extremes))} mean of a row, and what lies within its standard deviation."
     if papers:
-        text += f" Rows `paper`: {filled.table.source} (AdaFocal's of 5 runs, the others' of single checkpoints)."
+        text += f" Rows `paper`: {filled.table.source}."
     text += "".join(f" Data: {note}." for note in runs.data_notes)
     text += f" From {len(runs.done)} of {total} runs"
     text += f", {len(runs.left_out)} of them lack some of these scores" if runs.left_out else ""

@@ -55,7 +55,7 @@ class Table:
     title: str
     notes: str
     blocks: tuple[Block, ...]
-    source: str = "the paper's numbers"  # what the rows `paper` hold
+    source: str = "the paper's numbers, of 5 runs or of single checkpoints (docs/choices.md)"  # in the rows `paper`
     draw: Callable[["Filled", Path], list[str]] | None = None  # also writes a picture; returns the files' suffixes
     completed_by: str = ""  # the module that adds the blocks' scores to finished records, where training does not
 

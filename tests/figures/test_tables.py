@@ -56,8 +56,7 @@ TABLE1_MARKDOWN = """\
 ECE_EM over 15 equal-mass bins, on the test set. In round brackets: the temperature T with the lowest ECE_EM on the \
 validation set, mean over seeds. Scale: paper. Mean ± sample standard deviation over 2 seeds (`seeds` where it is \
 another number). Bold: the lowest mean of a row, and what lies within its standard deviation. Rows `paper`: the \
-paper's numbers (AdaFocal's of 5 runs, the others' of single checkpoints). From 3 of 24 runs, on an \
-abacus.
+paper's numbers, of 5 runs or of single checkpoints (docs/choices.md). From 3 of 24 runs, on an abacus.
 """
 
 
