@@ -4,7 +4,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from calibration.binning import BinStats, bin_index, bin_stats
-from calibration.checks import as_confidence, check_level
+from calibration.checks import as_confidence, check_count, check_level
 
 ROUNDING = 1e-12  # of a sum of probabilities
 
@@ -48,7 +48,7 @@ def number_right(probability: np.ndarray) -> np.ndarray:
     """Distribution of the number of right ones among n independent samples (Poisson-binomial).
 
     The polynomials (1 - p) + p x of the samples are multiplied in pairs, by Fourier transform: n log(n)^2 steps, and
-    what rounding leaves of a probability is within 1e-15 of it.
+    what rounding leaves of a probability is within 1e-14 of it.
 
     Args:
         probability: [n] of each sample to be right, in [0, 1]; n >= 1.
@@ -90,8 +90,7 @@ def bootstrap_accuracy(
     Source: Efron and Tibshirani 1993, "An Introduction to the Bootstrap", Section 13.3.
     """
     check_level(level)
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples must be >= 1, got {num_resamples}")
+    check_count("num_resamples", num_resamples)
     full = bins.count > 0
     right = np.rint(bins.count[full] * bins.accuracy[full]).astype(np.int64)
     n = int(bins.count.sum())

@@ -144,7 +144,7 @@ def bin_stats(confidence, correct, edges) -> BinStats:
         ValueError: shapes that disagree, no samples, a confidence outside [0, 1] or NaN, edges that descend.
     """
     confidence, correct = as_outcomes(confidence, correct)
-    edges = as_array(edges).astype(np.float64)
+    edges = as_array(edges, "edges").astype(np.float64)
     if edges.ndim != 1 or len(edges) < 2 or not (np.diff(edges) >= 0).all():
         raise ValueError(f"edges must be [M + 1] ascending numbers, got {edges}")
     num_bins = len(edges) - 1

@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from calibration.binning import bin_index, equal_mass_edges, equal_width_edges, equal_width_index
-from calibration.checks import as_labels, as_scores, check_level
+from calibration.checks import as_labels, as_scores, check_count, check_level
 from calibration.confidence import softmax, top_label
 from calibration.ece import BLOCK, sweep_num_bins
 from calibration.refinement import Losses
@@ -34,8 +34,8 @@ class Interval:
 
     Attributes:
         value: the score of the samples.
-        low: lower end; NaN where there is no interval.
-        high: upper end; NaN where there is no interval.
+        low: lower end; NaN where there is no interval, infinite where the score is.
+        high: upper end; likewise.
     """
 
     value: float
@@ -68,7 +68,7 @@ def bootstrap(
     extended to v, which may lie above it. Seven models were simulated 300 times each (1,000 or 4,000 samples, 10 or 20
     classes, true ECE of 0, 6, 7 and 15 %). At least 87 % of the nominal 95 % intervals held the truth; at least 88 %
     without the sweeps. Bins stay those of the whole sample. The MCE has no interval: the largest gap is often that of
-    a bin of few samples. Nor has a score whose resamples cannot differ, as those of a single sample.
+    a bin of few samples. Nor has the smooth ECE, nor a score whose resamples cannot differ, as a single sample's.
 
     Args:
         logits: [N, K] floating point (probabilities with `from_logits=False`).
@@ -87,8 +87,7 @@ def bootstrap(
         ValueError: as `summary`; a level outside (0, 1), fewer than 1 resample.
     """
     check_level(level)
-    if num_resamples < 1:
-        raise ValueError(f"num_resamples must be >= 1, got {num_resamples}")
+    check_count("num_resamples", num_resamples)
     predictions = predictions_of(logits, labels, num_bins, from_logits)
     values = {name: score.of(predictions) for name, score in SCORES.items()}
     held_out = predictions["held_out"]()
@@ -114,8 +113,8 @@ def bootstrap(
             intervals[name] = Interval(value, value, value)
         elif name == "error":
             intervals[name] = Interval(value, *_exact(round(value * n), n, level))
-        elif name == "mce" or not any(resampled[name]) or _do_not_differ(resampled[name][as_observed]):
-            intervals[name] = Interval(value, np.nan, np.nan)  # or a score that no means of features give
+        elif not any(resampled[name]) or _do_not_differ(resampled[name][as_observed]):
+            intervals[name] = Interval(value, np.nan, np.nan)  # first: a score that no means of features give
         elif name in PLAIN:
             low, high = np.quantile(np.concatenate(resampled[name][as_observed]), tails)
             ends = (2 * value - end for end in (high, low))
@@ -177,9 +176,9 @@ def _linear(logits, labels, num_bins: int, from_logits: bool, held_out: Losses):
     parts += [held_out.brier - held_out.brier_after, held_out.brier_after]
     plain = np.stack([~correct, -log_own, square, *parts], axis=1)
 
-    equal_width, equal_mass = equal_width_edges(num_bins), equal_mass_edges(confidence, num_bins)
+    equal_mass = equal_mass_edges(confidence, num_bins)
     edges = {
-        "ece_ew": equal_width,
+        "ece_ew": equal_width_edges(num_bins),
         "ece_em": equal_mass,
         "ece_sweep_ew": equal_width_edges(sweep_num_bins(confidence, correct, "ew")),
         "ece_sweep_em": equal_mass_edges(confidence, sweep_num_bins(confidence, correct, "em")),
@@ -199,7 +198,6 @@ def _linear(logits, labels, num_bins: int, from_logits: bool, held_out: Losses):
     index = bin_index(confidence, equal_mass)
     for name, content in (("count", np.ones(n)), ("correct", correct.astype(np.float64))):
         add(name, index, content, num_bins)
-    add("count_ew", bin_index(confidence, equal_width), np.ones(n), num_bins)
     rows, columns, content = (np.concatenate(parts) for parts in zip(*above, strict=True))
     add("classwise_ece", columns, content, k * num_bins, rows)
     features = sparse.hstack(blocks, format="csr").T
@@ -221,7 +219,6 @@ def _linear(logits, labels, num_bins: int, from_logits: bool, held_out: Losses):
         found |= {name: np.abs(part[name]).sum(axis=1) for name in (*edges, "classwise_ece")}
         found["classwise_ece"] /= k
         with np.errstate(invalid="ignore", divide="ignore"):
-            found["mce"] = np.nanmax(np.abs(part["ece_ew"]) / part["count_ew"], axis=1)
             count, accuracy = n * part["count"], part["correct"] / part["count"]
             variance = accuracy * (1 - accuracy) / (count - 1)
             square = part["count"] * ((part["ece_em"] / part["count"]) ** 2 - (variance if debias else 0.0))

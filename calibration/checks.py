@@ -14,28 +14,42 @@ FARTHEST = 0.05  # of a sum of 1, whatever K
 LARGEST = 2**53  # label that floats hold exactly
 
 
+def check_count(name: str, value: int, least: int = 1) -> int:
+    """Return the argument `name`, or refuse it unless it is an integer >= `least`."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be an integer >= {least}, got {value!r}")
+    return int(value)
+
+
 def check_num_bins(num_bins: int) -> int:
     """Return `num_bins`, or refuse it unless it is an integer >= 1."""
-    if not isinstance(num_bins, numbers.Integral) or isinstance(num_bins, bool) or num_bins < 1:
-        raise ValueError(f"num_bins must be an integer >= 1, got {num_bins!r}")
-    return int(num_bins)
+    return check_count("num_bins", num_bins)
 
 
 def check_level(level: float) -> float:
     """Return the share of intervals that should hold the truth, or refuse it unless it lies in (0, 1)."""
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie in (0, 1), got {level}")
+    if not isinstance(level, numbers.Real) or not 0 < level < 1:
+        raise ValueError(f"level must lie in (0, 1), got {level!r}")
     return level
 
 
-def as_array(values) -> np.ndarray:
-    """A NumPy array of a tensor (any device, also one that needs a gradient), array or list."""
+def as_array(values, name: str = "the input") -> np.ndarray:
+    """A NumPy array of a tensor (any device, also one that needs a gradient), array or list.
+
+    Raises:
+        ValueError: lists of different lengths, or a masked array: naming the argument `name`.
+    """
     if isinstance(values, torch.Tensor):
         values = values.detach()
         if values.dtype == torch.bfloat16:  # NumPy has no bfloat16
             values = values.float()
         return values.cpu().numpy()
-    return np.asarray(values)
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked values: leave these samples out")
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be one array of numbers: {error}") from None
 
 
 def as_confidence(confidence) -> np.ndarray:
@@ -44,7 +58,7 @@ def as_confidence(confidence) -> np.ndarray:
     Raises:
         ValueError: not one-dimensional, no samples, NaN, or outside [0, 1].
     """
-    confidence = as_array(confidence)
+    confidence = as_array(confidence, "confidence")
     if confidence.ndim != 1:
         raise ValueError(f"confidence must be [N], got shape {confidence.shape}")
     if len(confidence) == 0:
@@ -65,7 +79,7 @@ def as_outcomes(confidence, correct) -> tuple[np.ndarray, np.ndarray]:
         ValueError: not one-dimensional, shapes that disagree, no samples, a confidence that is NaN or outside [0, 1],
             a correctness other than 0 or 1.
     """
-    confidence, correct = as_array(confidence), as_array(correct)
+    confidence, correct = as_array(confidence, "confidence"), as_array(correct, "correct")
     if confidence.ndim != 1 or confidence.shape != correct.shape:
         raise ValueError(f"confidence and correct must both be [N], got {confidence.shape} and {correct.shape}")
     confidence = as_confidence(confidence)
@@ -80,8 +94,8 @@ def as_scores(scores, from_logits: bool = True) -> torch.Tensor:
     """Logits (or probabilities) as a [N, K] float64 tensor, checked; on their device, or the CPU if it has no float64.
 
     A logit may be -inf: a class that the sample cannot have, of probability 0. Probabilities that rounding keeps from
-    a sum of 1 are divided by it, with a warning: up to 0.005 off, or what K numbers of two, three or four decimals can
-    be off (at most 0.05).
+    a sum of 1 are divided by it, with a warning: up to 0.005 off (bfloat16: 0.008), or what K numbers of two, three or
+    four decimals can be off (at most 0.05).
 
     Raises:
         ValueError: not [N, K], no samples or classes, NaN, +inf or a row without a finite value; for probabilities also
@@ -114,7 +128,7 @@ def _normalised(probabilities: torch.Tensor, rounding: float) -> torch.Tensor:
         )
     if (probabilities < 0).any():
         probabilities = probabilities.clamp(min=0)
-    if worst > max(NEAR, rounding):
+    if worst > NEAR:
         warnings.warn(
             f"probabilities sum to {total.min().item():.4g} to {total.max().item():.4g}, row {row} being the farthest "
             "off: every row is divided by its sum",
@@ -186,7 +200,7 @@ def as_labels(labels, num_samples: int, num_classes: int, device="cpu") -> torch
 def _as_tensor(values, name: str) -> torch.Tensor:
     if isinstance(values, torch.Tensor):
         return values.detach()
-    values = np.asarray(values)
+    values = as_array(values, name)
     if values.dtype == object and name == "labels":
         values = _unboxed(values)
     if values.dtype.byteorder not in "=|":  # torch takes neither another byte order,

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from calibration.checks import as_labels, as_scores
+from calibration.checks import as_labels, as_scores, check_count
 from calibration.confidence import CHUNK_BYTES, softmax
 from calibration.search import best_temperature
 
@@ -73,8 +73,7 @@ def calibration_part(logits, labels, score: str = "nll", folds: int = FOLDS, fro
 def _parts(logits, labels, score: str, folds: int, from_logits: bool) -> tuple[float, float]:
     if score not in ("nll", "brier"):
         raise ValueError(f"score must be nll or brier, got {score!r}")
-    if folds < 2:
-        raise ValueError(f"folds must be >= 2, got {folds}")
+    check_count("folds", folds, least=2)
     scores = as_scores(logits, from_logits)
     found = losses(scores, as_labels(labels, *scores.shape, device=scores.device), folds, from_logits)
     return found.parts(score)

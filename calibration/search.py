@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import minimize_scalar
 
 BOUNDS = (0.02, 50.0)  # T; a validation set without a wrong (or right) prediction has its best T at one of them
-STEPS = {"nll": 2, "squared": 8}  # of a first look: NLL has one minimum in log T, the squared error can have several
+STEPS = {"nll": 2, "squared": 8}  # of a first look
 LOWEST = -300.0  # exp of it is nothing beside 1, and its square no denormal: those are ten times slower
 PART = 5000  # samples that the first look takes
 CHUNK = 2**16  # elements worked on at a time: fits a core's cache
@@ -16,6 +16,9 @@ CHUNK = 2**16  # elements worked on at a time: fits a core's cache
 
 def best_temperature(logits: torch.Tensor, labels: torch.Tensor, loss: str) -> float:
     """T > 0 that minimises the mean score of softmax(z / T) over samples.
+
+    NLL has one minimum in log T. The squared error can have several: found is the lowest near the best of `STEPS` + 1
+    temperatures.
 
     Args:
         logits: [N, K] float64, finite or -inf; of a label finite if the loss is "nll".

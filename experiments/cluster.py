@@ -4,12 +4,13 @@
 tables and figures use, the user's own `#SBATCH` lines from `scripts/cluster.sh`; `scripts/common.sh` does the work.
 """
 
+import argparse
 import sys
 from contextlib import suppress
 from pathlib import Path
 
 from experiments import grid
-from experiments.command import until_nobody_reads
+from experiments.command import refusing, until_nobody_reads
 from experiments.grid import Run
 from experiments.methods import TABLE_METHODS
 from experiments.records import files
@@ -17,10 +18,12 @@ from experiments.records.provenance import ROOT
 from experiments.scales import SCALES
 
 FOLDER = ROOT / "experiments" / "scripts"
+MARK = "Written by `make scripts`"  # on what is deleted once its pair has left the grid
+OF_GPUS = ("--gres", "--gpus", "--cpus-per-gpu", "--mem-per-gpu")  # options that a script for CPUs leaves out
 GENERAL = """\
 #!/usr/bin/env bash
 # {title}
-# Written by `make scripts`; options for all scripts are in cluster.sh.
+# {mark}; options for all scripts are in cluster.sh.
 #   sbatch experiments/scripts/{name}.sh   from the checkout: a job array, a run a task
 #   bash experiments/scripts/{name}.sh     one run after the other; options of experiments.train may follow
 #SBATCH --job-name={name}
@@ -49,7 +52,7 @@ def scripts(options: list[str]) -> dict[str, str]:
     A pair's own script has the runs of the tables; "<pair>_extra" those that only figures and ablations need.
 
     Args:
-        options: `#SBATCH` lines that stand in all of them.
+        options: `#SBATCH` lines that stand in all of them; those of `OF_GPUS` only where a GPU trains.
     """
     texts = {}
     cells = [(name, *pair) for name in ("small", "paper") for pair in SCALES[name].pairs]
@@ -66,7 +69,7 @@ def scripts(options: list[str]) -> dict[str, str]:
                 f"{name}_extra", title, scale, dataset, model, listed, len(extra), options
             )
     # for trying a cluster out: seconds a run, no data to fetch, no GPU
-    texts["demo_digits_resnet8.sh"] = _table_script("demo_digits_resnet8", "digits", "resnet8", "demo", [])
+    texts["demo_digits_resnet8.sh"] = _table_script("demo_digits_resnet8", "digits", "resnet8", "demo", options)
     return texts
 
 
@@ -85,18 +88,22 @@ def _line(run: Run) -> str:
 def _text(
     name: str, title: str, scale: str, dataset: str, model: str, runs: str, count: int, options: list[str]
 ) -> str:
+    if SCALES[scale].device == "cpu":
+        options = [option for option in options if not option.removeprefix("#SBATCH ").startswith(OF_GPUS)]
     lines = "".join(f"{option}\n" for option in options)
     # said aloud: where the driver is too old for torch's CUDA, a job shall not take weeks on the CPU
     head = f"SCALE=${{SCALE:-{scale}}}\nDEVICE=${{DEVICE:-{SCALES[scale].device}}}\nDATASET={dataset}\nMODEL={model}"
     head += f"\nQUICK_SEEDS={SCALES['quick'].seeds}"
-    return GENERAL.format(name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
+    return GENERAL.format(mark=MARK, name=name, title=title, head=head, runs=runs, last=count - 1, options=lines)
 
 
-def main() -> int:
-    """Write all scripts, and delete those of pairs that are no longer in the grid."""
+@refusing()
+def main(arguments: list[str] | None = None) -> int:
+    """Write all scripts, and delete those of pairs that are no longer in the grid; the exit status."""
+    argparse.ArgumentParser(prog="python -m experiments.cluster", description=__doc__).parse_args(arguments)
     texts = scripts(cluster_options())
-    for path in FOLDER.glob("*_*.sh"):
-        if path.name not in texts:
+    for path in FOLDER.glob("*.sh"):
+        if path.name not in texts and MARK in path.read_text(encoding="utf-8", errors="replace"):
             path.unlink()
     for name, text in texts.items():
         files.write_bytes(FOLDER / name, text.encode())

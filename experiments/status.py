@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import math
 import sys
 import warnings
 from collections import Counter, defaultdict
@@ -80,26 +81,23 @@ def _done(run: Run, record: records.Record) -> Status:
 
 def _unfinished(run: Run, folder: Path, owner: Owner | None, damage: str) -> Status:
     epoch, seconds = _history(folder)
-    failure = None
-    if (folder / ERROR).exists():
+    failure = ("", damage, folder / records.RESULT) if damage else None
+    with suppress(FileNotFoundError):  # a run that begins meanwhile deletes it
         when, _, why = (folder / ERROR).read_text(encoding="utf-8", errors="replace").strip().partition("  ")
         failure = (when, why, folder / ERROR) if why else ("", when, folder / ERROR)
-    elif damage:
-        failure = ("", damage, folder / records.RESULT)
     begun = epoch or any((folder / name).exists() for name in (checkpoint.CURRENT, checkpoint.PREVIOUS))
     state = RUNNING if owner else FAILED if failure else STOPPED if begun else MISSING
     return Status(run, state, folder, epoch, seconds, _device(folder), failure, owner)
 
 
 def _history(folder: Path) -> tuple[int, float]:
-    """The last epoch and the seconds of all, of a file whose last row may be half-written."""
+    """The last epoch and the seconds of all, of a file whose last row may be half-written, or damaged from a row on."""
     epoch, seconds = 0, 0.0
-    if (path := folder / records.HISTORY).exists():
-        for row in csv.DictReader(path.read_text(errors="replace").splitlines()):
-            try:
-                epoch, seconds = int(row["epoch"]), seconds + float(row["seconds"])
-            except (KeyError, TypeError, ValueError):
+    with suppress(OSError, KeyError, TypeError, ValueError, csv.Error):
+        for row in csv.DictReader((folder / records.HISTORY).read_text(errors="replace").splitlines()):
+            if not math.isfinite(spent := float(row["seconds"])):
                 break
+            epoch, seconds = int(row["epoch"]), seconds + spent
     return epoch, seconds
 
 
@@ -107,7 +105,7 @@ def _device(folder: Path) -> str:
     try:
         found = records.environments(json.loads((folder / records.CONFIG).read_text()))
         return ", then ".join(dict.fromkeys(environment["device"] for environment in found))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return ""
 
 

@@ -94,7 +94,7 @@ class AffineCalibrator(Calibrator):
         steps = self.max_steps(*features.shape)
         limits = {"maxiter": steps, "maxfun": 2 * steps, "ftol": 1e-10, "gtol": 1e-7}
         found = minimize(loss, x, jac=True, method="L-BFGS-B", options=limits)
-        self.finished_ = found.status != 1  # 1: at a limit
+        self.finished_ = found.status == 0  # 1: at a limit, 2: no step went down
         if not self.finished_:
             name, steepest = type(self).__name__, np.abs(found.jac).max()
             warnings.warn(

@@ -22,6 +22,7 @@ def uniform(num_samples: int, val_size: int, seed: int, train_size: int | None =
     Raises:
         ValueError: a size out of range.
     """
+    check_seed(seed)
     check_size("val_size", val_size, num_samples)
     if train_size is not None:
         check_size("train_size", train_size, num_samples - val_size + 1)
@@ -41,6 +42,7 @@ def stratified(labels: Tensor, val_size: int, seed: int) -> tuple[Tensor, Tensor
     """
     from sklearn.model_selection import train_test_split  # takes a second to import, and few datasets need it
 
+    check_seed(seed)
     check_size("val_size", val_size, len(labels))
     try:
         train, val = train_test_split(

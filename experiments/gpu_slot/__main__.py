@@ -4,6 +4,7 @@ import argparse
 import io
 import json
 import lzma
+import math
 import os
 import re
 import signal
@@ -20,7 +21,7 @@ import torch
 
 import data
 from experiments import records
-from experiments.command import a_path, add_runs, pick_device, refusing, until_nobody_reads
+from experiments.command import INTERRUPTED, a_path, add_runs, pick_device, refusing, until_nobody_reads
 from experiments.gpu_slot.plan import LAST, Part, plan, preparations
 from experiments.records import files
 from experiments.records.provenance import ROOT, environment
@@ -71,11 +72,11 @@ class Slot:
             kept = []
             for run in finished:
                 folder = self.runs / run
-                sizes = [path.stat().st_size + 1024 for name in records.FILES if (path := folder / name).exists()]
-                if buffer.tell() + sum(sizes) + 20 * 1024 > LARGEST:
+                paths = [path for name in records.FILES if (path := folder / name).exists()]
+                if buffer.tell() + sum(path.stat().st_size + 1024 for path in paths) + 20 * 1024 > LARGEST:
                     break
-                for name in records.FILES:
-                    tar.add(folder / name, arcname=f"{run}/{name}")
+                for path in paths:
+                    tar.add(path, arcname=f"{run}/{path.name}")
                 kept.append(run)
         files.write_bytes(self.out / RECORDS, buffer.getbuffer())
         with self._lock:
@@ -101,13 +102,15 @@ class Slot:
         reader = threading.Thread(target=self._read, args=(part, process.stdout, tail), daemon=True)
         reader.start()
         stopped = False
-        while process.poll() is None and not stopped:
-            time.sleep(0.5)
-            stopped = time.monotonic() - begin > limit or asked()
-            if part.trains:
-                self.pack()
-        if stopped:
-            self._stop(part, process)
+        try:
+            while process.poll() is None and not stopped:
+                time.sleep(0.5)
+                stopped = time.monotonic() - begin > limit or asked()
+                if part.trains:
+                    self.pack()
+        finally:  # after Ctrl-C, too
+            if process.poll() is None:
+                self._stop(part, process)
         reader.join(5)
         if part.trains:
             self.pack()
@@ -144,17 +147,28 @@ def _results(line: str) -> dict:
 
 
 def root_of(data_root: str | None, workplace: Path) -> str | None:
-    """The data root, or one beside it whose word vectors are unpacked, if they are not there."""
+    """The data root, or one beside it whose word vectors are unpacked, if they are not there.
+
+    Raises:
+        ValueError: vectors that cannot be unpacked.
+    """
     root = data.data_root(data_root)
     packed = sorted(root.glob("glove.*.txt.xz"))
     if not packed or any(root.glob("glove.*.txt")):
         return data_root
     workplace.mkdir(parents=True, exist_ok=True)
+    for path in workplace.iterdir():
+        if path.is_symlink() or path.is_file():  # of another root, perhaps; the cache stays
+            path.unlink()
     for path in root.iterdir():
         if not (link := workplace / path.name).exists():
             link.symlink_to(path.resolve())
     for path in packed:
-        (workplace / path.stem).write_bytes(lzma.decompress(path.read_bytes()))
+        try:
+            content = lzma.decompress(path.read_bytes())
+        except lzma.LZMAError as error:
+            raise ValueError(f"cannot unpack {path}: {error}") from None
+        files.write_bytes(workplace / path.stem, content)
     return str(workplace)
 
 
@@ -176,7 +190,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     end = time.monotonic() + 60 * options.minutes
     device = pick_device(options.device)
-    if 60 * options.minutes <= LAST:
+    if not LAST < 60 * options.minutes < math.inf:
         raise ValueError(f"--minutes must leave more than the last {LAST} seconds, got {options.minutes:g}")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each of several runs at once
@@ -188,21 +202,30 @@ def main(arguments: list[str] | None = None) -> int:
     slot.content["minutes"] = options.minutes
     slot.write()
     root = root_of(options.data_root, options.runs.absolute() / "data")
+    over = threading.Event()
     with noticed() as asked:
         meanwhile = {
-            name: threading.Thread(target=slot.run, args=(part, asked), daemon=True)
+            name: threading.Thread(target=slot.run, args=(part, lambda: asked() or over.is_set()), daemon=True)
             for name, part in preparations(device, root).items()
         }
         for thread in meanwhile.values():
             thread.start()
-        for part in plan(device, slot.runs, root):
-            for name, thread in meanwhile.items():
-                if name in part.command:
-                    thread.join()
-            print(f"{part.name}: {max(slot.left(), 0):.0f} s are left", flush=True)
-            slot.run(part, asked)
-            if asked():
-                break
+        try:
+            for part in plan(device, slot.runs, root):
+                for name, thread in meanwhile.items():
+                    if name in part.command:
+                        thread.join()
+                print(f"{part.name}: {max(slot.left(), 0):.0f} s are left", flush=True)
+                slot.run(part, asked)
+                if asked():
+                    break
+        except KeyboardInterrupt:
+            print(f"stopped; {options.out / RESULTS} has what was found so far", file=sys.stderr)
+            return INTERRUPTED
+        finally:  # no process outlives the slot
+            over.set()
+            for thread in meanwhile.values():
+                thread.join()
     print(f"written: {options.out / RESULTS}, {len(slot.content['records'])} records in {options.out / RECORDS}")
     return 0
 

@@ -11,6 +11,7 @@ import torch
 
 from experiments.bench.timing import best_of, side_by_side
 from experiments.bench.training import CIFAR_NETS, ROOFLINE, bare_loop, largest_costs, steps_of, training_of
+from experiments.command import pick_device, refusing
 from experiments.records.provenance import environment
 
 IMAGES, TINY = 2_560, 256  # that are trained on, on a GPU and on a CPU
@@ -80,13 +81,14 @@ def compiled(device: torch.device, net: str = "resnet50") -> None:
 MEASUREMENTS = {"machine": machine, "speed": speed, "compiled": compiled}
 
 
+@refusing()
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m experiments.gpu_slot.measure", description=__doc__)
     parser.add_argument("name", choices=MEASUREMENTS)
     parser.add_argument("--device", default="cuda", help="cpu or cuda (default: cuda)")
     options = parser.parse_args(arguments)
-    MEASUREMENTS[options.name](torch.device(options.device))
+    MEASUREMENTS[options.name](torch.device(pick_device(options.device)))
     return 0
 
 

@@ -158,7 +158,8 @@ def read(folder: Path, run: Run) -> Record:
                 if not 0 <= result[part][score] <= 1:
                     raise RecordError(f"{folder / RESULT}: {part} {score} is {result[part][score]}, not in [0, 1]")
         float(result["temperature"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _ = config["data"].keys(), [place["device"] for place in environments(config)], float(result["seconds"] or 0)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RecordError):
             raise
         raise RecordError(f"{folder} holds a damaged record: {type(error).__name__}: {error}") from None

@@ -1,7 +1,8 @@
 # Your cluster, in one place. All scripts beside this one read it.
 #
 # Lines that begin with #SBATCH go into every script: change them, then call `make scripts`. For instance
-# "#SBATCH --partition=gpu", "#SBATCH --account=me", "#SBATCH --gres=gpu:a100:1".
+# "#SBATCH --partition=gpu", "#SBATCH --account=me", "#SBATCH --gres=gpu:a100:1". Scripts that train on CPUs leave out
+# the options of GPUs.
 #SBATCH --gres=gpu:1
 #SBATCH --cpus-per-gpu=8
 #SBATCH --mem-per-gpu=32G

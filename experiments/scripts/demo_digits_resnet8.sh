@@ -9,6 +9,7 @@
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@120
+#SBATCH --time=24:00:00
 SCALE=${SCALE:-demo}
 DEVICE=${DEVICE:-cpu}
 DATASET=digits

@@ -9,9 +9,6 @@
 #SBATCH --open-mode=append
 #SBATCH --requeue
 #SBATCH --signal=B:USR1@120
-#SBATCH --gres=gpu:1
-#SBATCH --cpus-per-gpu=8
-#SBATCH --mem-per-gpu=32G
 #SBATCH --time=24:00:00
 SCALE=${SCALE:-small}
 DEVICE=${DEVICE:-cpu}

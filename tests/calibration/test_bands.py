@@ -132,5 +132,5 @@ def test_bad_input():
         consistency_band([1.5], ONE_BIN)
     with pytest.raises(ValueError, match="edges"):
         consistency_band([0.5], [1.0, 0.0])
-    with pytest.raises(ValueError, match="num_resamples must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="num_resamples must be an integer >= 1, got 0"):
         bootstrap_accuracy(bin_stats([0.5], [True], ONE_BIN), num_resamples=0)

@@ -158,3 +158,28 @@ def test_many_classes_do_not_excuse_any_sum():
         as_scores(np.full((1, 100), 0.005).round(3), from_logits=False)  # 100 of them could be 0.05 off, not more
     tiny = np.array([[1.0, -1e-9, 1e-9]])
     assert as_scores(tiny, from_logits=False).tolist() == [[1.0, 0.0, 1e-9]]
+
+
+def test_bfloat16_probabilities_are_divided_by_their_sum_too():
+    scores = torch.tensor([[0.5039, 0.5039], [0.25, 0.75]], dtype=torch.bfloat16)
+    with pytest.warns(UserWarning, match="divided by its sum"):
+        assert as_scores(scores, from_logits=False).sum(dim=1).tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: ece_ew(np.ma.masked_array([0.9, 0.2], [False, True]), [True, True]), "confidence has masked values"),
+        (lambda: summary(np.ma.masked_array(LOGITS, LOGITS > 1), LABELS), "logits has masked values"),
+        (lambda: ece_ew([0.9, [0.2]], [True, True]), "confidence must be one array of numbers"),
+        (lambda: nll([[0.9, 0.1], [0.2]], [0, 1]), "logits must be one array of numbers"),
+        (lambda: nll(LOGITS, [[0], [0, 1]]), "labels must be one array of numbers"),
+    ],
+)
+def test_what_is_no_array_of_numbers_is_refused_by_name(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_a_mask_that_hides_nothing_is_none():
+    assert ece_ew(np.ma.masked_array([0.9, 0.2], False), [True, False]) == ece_ew([0.9, 0.2], [True, False])

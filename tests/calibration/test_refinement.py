@@ -103,5 +103,6 @@ def test_bad_arguments():
     logits, labels = random_logits(10, 3, seed=0)
     with pytest.raises(ValueError, match="score must be nll or brier, got 'ece'"):
         refinement(logits, labels, "ece")
-    with pytest.raises(ValueError, match="folds must be >= 2, got 1"):
-        calibration_part(logits, labels, folds=1)
+    for folds in (1, 2.5):
+        with pytest.raises(ValueError, match=f"folds must be an integer >= 2, got {folds}"):
+            calibration_part(logits, labels, folds=folds)

@@ -161,6 +161,7 @@ def test_bad_input_is_refused_in_one_line_that_names_the_argument(case):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+@pytest.mark.filterwarnings("ignore:probabilities sum to")
 def test_probabilities_of_a_coarse_type_are_taken(dtype):
     logits, labels = random_logits(500, 10)
     probabilities = torch.softmax(torch.tensor(logits), dim=1)

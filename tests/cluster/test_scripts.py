@@ -59,6 +59,24 @@ def test_the_scripts_are_those_of_the_grid():
         assert f"{dataset}_{model}.sh" in on_disk
 
 
+def test_scripts_have_the_users_options_those_of_gpus_where_a_gpu_trains():
+    texts = cluster.scripts(["#SBATCH --account=me", "#SBATCH --gres=gpu:1", "#SBATCH --mem-per-gpu=32G"])
+    for name, text in texts.items():
+        assert "#SBATCH --account=me\n" in text
+        assert ("--gres" in text, "--mem-per-gpu" in text) == (("DEVICE:-cuda" in text),) * 2, name
+
+
+def test_writing_them_leaves_other_files_alone(tmp_path, monkeypatch, capsys):
+    shutil.copytree(cluster.FOLDER, tmp_path / "scripts")
+    (tmp_path / "scripts" / "my_own.sh").write_text("echo mine\n")
+    (tmp_path / "scripts" / "gone_pair.sh").write_text(f"# {cluster.MARK}; once\n")
+    monkeypatch.setattr(cluster, "FOLDER", tmp_path / "scripts")
+    monkeypatch.setattr(cluster, "ROOT", tmp_path)
+    assert cluster.main([]) == 0
+    assert (tmp_path / "scripts" / "my_own.sh").read_text() == "echo mine\n"
+    assert not (tmp_path / "scripts" / "gone_pair.sh").exists()
+
+
 def test_together_they_train_every_run_once(checkout):
     lines = []
     for path in sorted((checkout / "experiments/scripts").glob("*_*.sh")):

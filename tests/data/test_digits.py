@@ -5,6 +5,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from data import load
+from data.splits.holdout import stratified, uniform
 
 
 def test_sizes_and_shapes():
@@ -87,3 +88,10 @@ def test_shift_augments_training_images_only():
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         load("digits", **options)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_no_generator_takes_is_the_culprit(seed):
+    for split in (lambda: uniform(100, 20, seed), lambda: stratified(torch.arange(100) % 5, 20, seed)):
+        with pytest.raises(ValueError, match="seed must be"):
+            split()

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from experiments import publish, records
+from experiments.command import INTERRUPTED
 from experiments.gpu_slot import __main__ as command
 from experiments.gpu_slot import measure
 from experiments.gpu_slot.plan import Part, plan, preparations
@@ -21,6 +22,7 @@ from experiments.records.provenance import ROOT
 from experiments.train import PREEMPTED, train
 from experiments.training import checkpoint
 from experiments.training.session import Session
+from tests.experiments.test_interrupts import heed_interrupts
 from tests.support.records import edit
 from tests.support.runs import cli, tiny_run
 from tests.support.training import silent
@@ -165,6 +167,56 @@ def test_word_vectors_are_unpacked_beside_a_data_root_that_packs_them(tmp_path):
     assert command.root_of(str(tmp_path / "root"), tmp_path / "place") == str(tmp_path / "root")
 
 
+def test_another_data_root_takes_the_place_of_the_first(tmp_path, capsys):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "news.tar").write_text(name)
+        (tmp_path / name / f"glove.{name}.txt.xz").write_bytes(lzma.compress(name.encode()))
+    place = tmp_path / "place"
+    for name in "aba":
+        command.root_of(str(tmp_path / name), place)
+        assert (place / "news.tar").read_text() == name
+        assert [path.read_text() for path in place.glob("glove.*.txt")] == [name]
+    (tmp_path / "a" / "glove.a.txt.xz").write_bytes(lzma.compress(b"a")[:-20])
+    with pytest.raises(ValueError, match=r"cannot unpack .*glove\.a\.txt\.xz"):
+        command.root_of(str(tmp_path / "a"), place)
+
+
+WITH_TWO_PARTS = """
+import sys
+from experiments.gpu_slot import __main__ as command
+from experiments.gpu_slot.plan import Part
+sleeps = (sys.executable, "-c", "import os, time; print(chr(123) + chr(34) + 'pid' + chr(34) + f': {os.getpid()}}}', "
+    "flush=True); time.sleep(600)")
+command.plan = lambda *_: [Part("first", 600, sleeps)]
+command.preparations = lambda *_: {"no part's": Part("meanwhile", 600, sleeps)}
+sys.exit(command.main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, INTERRUPTED), (signal.SIGTERM, 0)])
+def test_no_process_outlives_a_slot_that_is_stopped(tmp_path, number, status):
+    path = tmp_path / "out" / "slot.json"
+
+    def pids() -> list[int]:
+        parts = json.loads(path.read_text())["parts"].values() if path.exists() else ()
+        return [part["pid"] for part in parts if "pid" in part]
+
+    called = [sys.executable, "-c", WITH_TWO_PARTS, "--out", str(tmp_path / "out"), "--runs", str(tmp_path / "runs")]
+    where = {"cwd": ROOT, "env": os.environ | {"PYTHONPATH": str(ROOT)}}
+    where |= {"preexec_fn": heed_interrupts, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    with started([*called, "--device", "cpu"], **where) as process:
+        wait_until(lambda: len(pids()) == 2, process)
+        begun = pids()
+        process.send_signal(number)
+        _, said = process.communicate(timeout=HANGS)
+    assert process.returncode == status
+    assert "Traceback" not in said
+    for pid in begun:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_every_part_is_a_command_that_exists(device, tmp_path):
     parts = [*plan(device, tmp_path, "here"), *preparations(device, "here").values()]
@@ -191,7 +243,8 @@ def test_the_machine_and_a_compiled_net_are_measured_on_a_cpu_too(capsys):
     assert found["images_per_second"] > 0
 
 
-def test_a_slot_too_short_for_its_end_is_refused(tmp_path, capsys):
-    assert command.main(["--minutes", "0.5", "--out", str(tmp_path / "out")]) == 2
-    assert "--minutes must leave more than the last 30 seconds, got 0.5" in capsys.readouterr().err
+@pytest.mark.parametrize("minutes", ["0.5", "nan", "inf"])
+def test_a_slot_too_short_for_its_end_is_refused(tmp_path, capsys, minutes):
+    assert command.main(["--minutes", minutes, "--out", str(tmp_path / "out")]) == 2
+    assert f"--minutes must leave more than the last 30 seconds, got {minutes}" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

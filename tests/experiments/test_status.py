@@ -16,6 +16,7 @@ from experiments.scales import SCALES
 from experiments.status import hours_left, hours_spent, main, statuses
 from experiments.training import checkpoint
 from experiments.training.session import Session
+from tests.support.records import edit
 from tests.support.runs import tiny_run
 
 SCORES = {"error": 0.1, "ece_em": 0.05}
@@ -147,6 +148,28 @@ def test_a_half_written_history(runs):
     assert (found.state, found.epoch, found.seconds) == ("stopped", 2, 72.0)
     (folder / records.CONFIG).write_text("{")
     assert hours_spent(statuses([run], runs)) == {"an unknown device": 0.02}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "seconds"),
+    [
+        (records.HISTORY, "epoch,lr,seconds\n1,0.1,36\n2,0.1,nan\n", 36.0),
+        (records.HISTORY, "epoch,lr,seconds\n1,0.1,36\n" + 200_000 * "9" + ",0.1,36\n", 36.0),
+        (records.CONFIG, "[]", 72.0),
+    ],
+)
+def test_a_damaged_file_of_an_unfinished_run(runs, capsys, name, text, seconds):
+    (begin(runs, Run.make(*CIFAR, "ce"), 2) / name).write_text(text)
+    (found,) = statuses([Run.make(*CIFAR, "ce")], runs)
+    assert (found.state, found.seconds) == (status.STOPPED, seconds)
+
+
+@pytest.mark.parametrize("change", [lambda r: r.update(seconds="many"), lambda r: r.update(seconds=[1])])
+def test_a_damaged_record_is_failed(runs, change):
+    edit(finish(runs, Run.make(*CIFAR, "ce"), 36.0) / records.RESULT, change)
+    (found,) = statuses([Run.make(*CIFAR, "ce")], runs)
+    assert found.state == status.FAILED
+    assert "holds a damaged record" in found.failure[1]
 
 
 def test_overridden_runs_are_summed_up(runs, capsys):
