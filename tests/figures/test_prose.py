@@ -160,6 +160,14 @@ def test_settings_that_a_point_does_not_tell_apart():
     assert {len(eces) for title, eces in found.items() if title != "M = 15"} == {1}
 
 
+def test_gamma_does_not_reach_50_at_small():
+    (pair,) = grid.experiment("ablation_gamma_max", "small").pairs_at("small")
+    bounds = (("loss_options.gamma_max=50",), ("loss_options.gamma_max=inf",))
+    one, other = (record("small", pair, "adafocal", overrides=bound).history for bound in bounds)
+    assert one.drop(columns="seconds").equals(other.drop(columns="seconds"))
+    assert "the runs with 50 and without a bound are equal in every epoch" in TEXT
+
+
 def test_under_noise_cross_entropy_with_a_temperature():
     better = []
     for pair in SCALES["small"].pairs:
