@@ -17,6 +17,7 @@ from tests.support.records import edit
 from tests.support.runs import tiny_run
 
 RUN = tiny_run("adafocal")
+EARLIER = {"git_commit": "1+changes", "device": "an abacus"}
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +115,7 @@ def break_predictions(folder):
         (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit="0" * 40 + "+changes")),
          "no commit holds"),
         (lambda f: edit(f / "config.json", lambda c: c["environment"].update(git_commit=None)), "no commit holds"),
-        (lambda f: edit(f / "config.json", lambda c: c.update(earlier_environments=[{"git_commit": "1+changes"}])),
-         "no commit holds"),
+        (lambda f: edit(f / "config.json", lambda c: c.update(earlier_environments=[EARLIER])), "no commit holds"),
         (lambda f: edit(f / "config.json", lambda c: c["recipe"].update(lr=9)), "another recipe"),
         (lambda f: edit(f / "config.json", lambda c: c.pop("recipe")), "damaged record: KeyError"),
         (lambda f: edit(f / "config.json", lambda c: c.update(run="demo/digits/resnet8/ce/seed0")), "holds the record"),

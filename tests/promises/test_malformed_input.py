@@ -101,7 +101,7 @@ CALLS = {
     "an unknown binning": (lambda: ece_sweep(C, RIGHT, binning="mass"), "binning must be"),
     "a diagram of an unknown binning": (lambda: reliability_diagram(C, RIGHT, binning="x"), "binning must be"),
     "a level of 0": (lambda: bootstrap(Z, Y, level=0.0), r"level must lie in \(0, 1\)"),
-    "no resamples": (lambda: bootstrap(Z, Y, num_resamples=0), "num_resamples must be >= 1"),
+    "no resamples": (lambda: bootstrap(Z, Y, num_resamples=0), "num_resamples must be an integer >= 1"),
     # losses
     "an unknown loss": (lambda: loss("focal"), "unknown loss 'focal': choose from ce"),
     "an unknown option of a loss": (lambda: loss("adafocal", lamda=1), "loss 'adafocal' has no option 'lamda'"),
@@ -213,7 +213,7 @@ COMMANDS = {
     "audit: other names": (audit.main, ("{tmp}/names.npz",), r"names\.npz: no array 'logits'"),
     "audit: logits as probabilities": (audit.main, ("{tmp}/good.npz", "--probabilities"), "probabilities"),
     "audit: no bins": (audit.main, ("{tmp}/good.npz", "--num-bins", "0"), "num_bins must be an integer >= 1"),
-    "audit: no resamples": (audit.main, ("{tmp}/good.npz", "--resamples", "0"), "num_resamples must be >= 1"),
+    "audit: no resamples": (audit.main, ("{tmp}/good.npz", "--resamples", "0"), "num_resamples must be an integer"),
     "audit: a negative seed": (audit.main, ("{tmp}/good.npz", "--seed", "-1"), "seed|non-negative"),
     "audit: a page in no folder": (audit.main, ("{tmp}/good.npz", "--out", "{tmp}/no/page.html"), "page|no/"),
     "audit: an empty table": (audit.main, ("{tmp}/empty.csv",), r"empty\.csv"),
