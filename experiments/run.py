@@ -214,6 +214,8 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
     # Threads of several processes that spin while they wait slow each other down a hundredfold.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # After Ctrl-C Python's resource tracker removes the queue's semaphores, and need not warn of them.
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:resource_tracker:UserWarning")
     options = _arguments().parse_args(arguments)
     given, options.device = options.device, pick_device(options.device)
     options.scale = scales.resolve(options)

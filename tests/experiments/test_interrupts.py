@@ -51,7 +51,8 @@ def test_ctrl_c_on_the_launcher_leaves_no_worker(tmp_path):
         workers = []
         wait_until(lambda: workers or workers.extend(filter(None, map(holder, tmp_path.rglob(".lock")))), process)
         process.send_signal(signal.SIGINT)
-        assert "the same command goes on from the last checkpoints" in process.communicate(timeout=HANGS)[1]
+        said = process.communicate(timeout=HANGS)[1]
+        assert said == "stopped; the same command goes on from the last checkpoints\n"
         assert process.returncode == 130
     wait_until(lambda: lock._start(workers[0].pid) != workers[0].started)  # else it goes on training
 
