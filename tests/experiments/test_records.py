@@ -123,3 +123,13 @@ def test_rows_of_newer_code_bring_their_columns(tmp_path):
     log.extend([{"epoch": 3, "error": 0.3, "smooth_ece": float("nan")}])
     assert (tmp_path / "history.csv").read_text() == "epoch,error,smooth_ece\n1,0.5,\n2,0.4,0.1\n3,0.3,\n"
     assert files.csv_text(log.rows) == (tmp_path / "history.csv").read_text()
+
+
+def test_cells_tell_each_float32_from_its_neighbours():
+    values = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
+    values = np.concatenate([values, np.nextafter(values, np.float32(np.inf))])
+    lines = files.csv_text([{"gamma": value.item()} for value in values]).split()
+    assert np.array_equal(np.array(lines[1:], dtype=np.float32), values)
+    assert all(len(line.replace("-", "").replace(".", "").lstrip("0").split("e")[0]) <= 9 for line in lines[1:])
+    row = {"epoch": 3, "third": 1 / 3, "lr": 0.1, "bound": float("inf"), "none": float("nan")}
+    assert files.csv_text([row]) == "epoch,third,lr,bound,none\n3,0.333333333,0.1,inf,\n"
