@@ -18,7 +18,7 @@ from experiments.records import PUBLISHED, PUBLISHED_DEMO, files
 from experiments.records.provenance import ROOT
 from figures import claims
 from figures.claims.published import table
-from figures.claims.scores import fewer_vectors, newsgroups_row, small_lead, small_rows, small_shift
+from figures.claims.scores import fewer_vectors, newsgroups_row, small_bert, small_lead, small_rows, small_shift
 from figures.pictures import newsgroups_row as newsgroups_row_picture
 from figures.tables import TABLES, render
 from figures.tables.table import fill
@@ -68,6 +68,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "newsgroups": newsgroups_row,
     "newsgroups_last_epoch": lambda: newsgroups_row("last_"),
     "fewer_vectors": fewer_vectors,
+    "small_bert": small_bert,
     "small": small_rows,
     "small_lead": small_lead,
     "small_shift": small_shift,

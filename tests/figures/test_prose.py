@@ -13,8 +13,9 @@ from experiments.grid import TABLE_METHODS
 from experiments.records.provenance import ROOT
 from experiments.scales import SCALES
 from figures.claims.published import NEWSGROUPS, column_values, record, values
-from figures.claims.scores import SCORES, newsgroups_cells
+from figures.claims.scores import SCORES, SMALL_BERT, newsgroups_cells
 
+BERT = ("newsgroups", "bert")
 TEXT = re.sub(r"<!-- made: .*?<!-- end -->", "", (ROOT / "RESULTS.md").read_text(encoding="utf-8"), flags=re.DOTALL)
 TEXT = " ".join(TEXT.split())
 
@@ -145,6 +146,23 @@ def ablation(scale: str, name: str) -> dict[str, list[float]]:
     (pair,) = grid.experiment(name, scale).pairs_at(scale)
     columns = grid.EXPERIMENTS[name].columns
     return {one.title: [100 * ece for ece in column_values(scale, pair, one, "test_ece_em")] for one in columns}
+
+
+def test_the_small_bert():
+    def one(score: str) -> dict[str, float]:
+        cells = newsgroups_cells(score, pair=BERT, overrides=SMALL_BERT)
+        return {method: mean(ours) for method, (ours, _) in cells.items()}
+
+    before, after, temperature = one("ECE_EM before"), one("ECE_EM after"), one("T")
+    assert min(before, key=before.get) == "adafocal"
+    assert {method for method in before if before[method] < before["adafocal"] + 0.1} == {"adafocal", "ls", "mmce"}
+    assert min(after, key=after.get) == "brier"
+    assert temperature.pop("flsd53") < 1 <= min(temperature.values()) <= max(temperature.values()) <= 1.1
+    run = record("paper", BERT, "adafocal", overrides=tuple(SMALL_BERT.split("+")))
+    recipe = run.config["recipe"]
+    taken = (recipe["lr"], recipe["keep"], recipe["data_options"]["max_tokens"], recipe["epochs"])
+    assert taken == (1e-4, "last", 64, 4)
+    assert says(r"AdaFocal's gamma moved (\d+) times\.") == (run.result["steps"] // recipe["update_every"],)
 
 
 def test_settings_that_a_point_does_not_tell_apart():
