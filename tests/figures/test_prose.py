@@ -201,14 +201,19 @@ def test_under_noise_cross_entropy_with_a_temperature():
     assert "better than it in three of the four cells, and about equal in the other (ResNet-8 at severity 1)" in TEXT
 
 
-def test_adafocal_tells_noisy_images_apart_the_worst_at_small():
+def test_adafocal_trained_once_more():
+    ece = record("small", ("cifar10", "wrn10-2"), "adafocal").result["test"]["ece_em"]
+    assert says(r"AdaFocal's ECE_EM is (\S+) % and was 3\.36 %") == (round(100 * ece, 2),)
+
+
+def test_adafocal_does_not_tell_noisy_images_apart_the_best_at_small():
     for pair in SCALES["small"].pairs:
         fl3, flsd53, ours = (
             mean(record("small", pair, method, seed).result["ood"]["cifar10-c"]["auroc"] for seed in range(3))
             for method in ("fl3", "flsd53", "adafocal")
         )
-        assert ours < min(fl3, flsd53)
-    assert "AdaFocal's mean is the lowest of the three on both nets at `small`" in TEXT
+        assert ours < max(fl3, flsd53)
+    assert "At `small` AdaFocal's mean is the highest on neither net" in TEXT
 
 
 def test_how_close_claim_1_is_on_the_newsgroups():
